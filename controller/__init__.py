@@ -1,0 +1,3 @@
+"""Pointsman: a GitOps controller for versioned inference services."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,116 @@
+"""The declared state rendered for one unit on its target: objects with holes where the plan decides (backend, replicas)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from controller.model.declared import GoldenRequest, Rollout, Scale, SecretRef
+from controller.model.diagnostics import Diagnostic, Subject
+from controller.model.identity import ObjectKey, UnitKey
+from controller.model.images import ImageSpec, ImageState
+from controller.model.objects import Object
+from controller.model.source import Release, Revision
+
+
+@dataclass(frozen=True, slots=True)
+class TargetProfile:
+    """What rendering must know of a target. `url` is the gateway's own, without a trailing slash.
+
+    `base_platform` is set on the process runtime only: it takes the place of every base image.
+    """
+
+    name: str
+    kind: str
+    url: str
+    gateway: str
+    gateway_namespace: str
+    gateway_class: str
+    platform: str
+    min_ready_seconds: int = 10
+    base_platform: str | None = None
+    registry: str = "pointsman.local"
+    installation: str = "default"
+    drain_seconds: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """One endpoint of one version with one set of settings: its objects and what the plan must know to run it.
+
+    `deployment` carries no `spec.replicas`; `autoscaler` and `disruption` exist only while an alias or pin serves it.
+    """
+
+    name: str
+    version: str
+    endpoint: str
+    deployment: Object
+    service: Object
+    port: int
+    scale: Scale
+    spec: ImageSpec
+    image: ImageState
+    autoscaler: Object | None = None
+    disruption: Object | None = None
+    secrets: tuple[SecretRef, ...] = ()
+    golden: tuple[GoldenRequest, ...] = ()
+    min_ready_seconds: int = 10
+    timeout: float = 60.0
+
+    @property
+    def objects(self) -> tuple[Object, ...]:
+        return (self.deployment, self.service)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One URL = one HTTPRoute = one rule. `template` lacks its backend: `routes.with_backend` fills it in."""
+
+    key: ObjectKey
+    path: str
+    endpoint: str
+    template: Object
+
+
+@dataclass(frozen=True, slots=True)
+class AliasRoutes:
+    """All routes of one alias, which move together. `file` is the alias file's path in the repository."""
+
+    name: str
+    version: str
+    file: str
+    routes: Mapping[str, Route]
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredState:
+    """Everything one unit should have on its target.
+
+    `workloads` and `version_routes` are keyed by (version, endpoint). `shared` are objects that belong to the whole
+    unit. `held` are the subjects (alias, version) whose mistakes keep what is there. `alias_files` maps every alias
+    that git knows or knew to its file, `removed_released(path)` answers whether its removal is allowed.
+    `gone` means that the deployment is no longer declared: everything is to go, behind its hold.
+    """
+
+    unit: UnitKey
+    revision: Revision
+    namespace: str
+    shared: tuple[Object, ...] = ()
+    workloads: Mapping[tuple[str, str], Workload] = field(default_factory=dict)
+    version_routes: Mapping[tuple[str, str], Route] = field(default_factory=dict)
+    aliases: Mapping[str, AliasRoutes] = field(default_factory=dict)
+    held: Mapping[Subject, tuple[Diagnostic, ...]] = field(default_factory=dict)
+    idle_replicas: int = 1
+    rollout: Rollout = Rollout()
+    drain_seconds: float = 30.0
+    directory: str = "pointsman"
+    changed: Mapping[str, int] = field(default_factory=dict)
+    releases: tuple[Release, ...] = ()
+    rewritten: bool = False
+    gone: bool = False
+
+    def released(self, path: str) -> bool:
+        """Whether a commit since the last change of `path` carries this deployment's `Pointsman-Allow-Prune` line."""
+        position = self.changed.get(path)
+        name = self.unit.deployment
+        return position is not None and any(r.deployment == name and r.position <= position for r in self.releases)

@@ -1,0 +1,78 @@
+"""What an image is made of, and its key: the hash of what git alone says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from controller.model.declared import FileContent
+from controller.model.identity import content_hash
+from controller.model.source import CodeTree
+
+FORMAT = 1
+"""Raised whenever the same specification gives other bytes."""
+
+CODE_DIRECTORY = "/valohai/code"
+"""Where the code lies: Valohai's own place, because published examples name it (valohai/yolov3-tf2)."""
+
+OWN_DIRECTORY = "/opt/pointsman"
+"""The one other directory that an image layer may write to: dependencies and the one-request shim."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSpec:
+    """One endpoint's image: base + dependencies + files + code + config.
+
+    `base` is as written in git, or `host:<implementation>-<version>-<platform>` for the process runtime. `files` maps
+    the path below the code directory to its content. `requirements` is the text to install; `wsgi` asks for the WSGI
+    server too. `command` is the image's default command.
+    """
+
+    repository: str
+    base: str
+    platform: str
+    code: CodeTree
+    command: str
+    port: int
+    files: Mapping[str, FileContent] = field(default_factory=dict)
+    requirements: str | None = None
+    wsgi: bool = False
+    shim: bool = False
+
+    @property
+    def key(self) -> str:
+        """40 hex digits. Equal keys mean equal images; it needs no network and no bytes but git's own."""
+        files = [[path, c.sha256 or c.blob] for path, c in sorted(self.files.items())]
+        code = [self.code.path, [list(entry) for entry in self.code.entries]]
+        config = [self.command, self.port, self.wsgi, self.shim]
+        parts = [FORMAT, self.base, self.platform, code, files, self.requirements, config]
+        return content_hash(parts, 40)
+
+    @property
+    def tag(self) -> str:
+        return f"v-{self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A built image. `reference` names it by digest, as pods do; `base_digest` is what the base tag meant when it was built."""
+
+    key: str
+    reference: str
+    digest: str
+    base_digest: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BuildFailure:
+    """Why an image could not be built: for a person, in the builder's or the installer's own words."""
+
+    key: str
+    message: str
+    hint: str | None = None
+    permanent: bool = True
+
+
+ImageState = Image | BuildFailure | None
+"""What is known of an image key: built, failed, or not there yet (a build may be running)."""
