@@ -72,7 +72,9 @@ class VersionSource:
     valohai: bytes | None = None
     golden: Mapping[str, bytes] = field(default_factory=dict)
     code_files: Mapping[str, str] = field(default_factory=dict)
-    """Paths of the code tree to blob ids, only those that somebody asks for: requirements files and declared `path:` files."""
+    """Paths below the code's root to blob ids: the top level's files and those that the version's `files` name by `path`."""
+    requirements: bytes | None = None
+    """`requirements-deployment.txt` if present, else `requirements.txt`, else None (Valohai's rule)."""
 
 
 @dataclass(frozen=True, slots=True)
