@@ -1,0 +1,128 @@
+"""Why a pod does not serve, in the endpoint's own words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from controller.model.objects import Object, at
+
+_LONGEST = 300
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+_TIMES = ("no times", "once", "twice", "three times", "four times", "five times")
+_NORMAL = frozenset({"ContainerCreating", "PodInitializing"})
+_PULL = frozenset({"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "ImageInspectError"})
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with one pod. `severity` 2: it fails; 1: it waits for something; 0: it is only starting."""
+
+    severity: int
+    message: str
+
+
+def explain_pods(pods: Iterable[Object]) -> str | None:
+    """The most telling reason why some pod does not serve, or None while all that exist do."""
+    problem = worst_problem(pods)
+    return problem.message if problem else None
+
+
+def worst_problem(pods: Iterable[Object]) -> Problem | None:
+    """The worst problem of all pods; pods that are being deleted have none. Equal ones: the first by name."""
+    living = sorted((p for p in pods if not at(p, "metadata", "deletionTimestamp")), key=_name)
+    problems = [problem for pod in living if (problem := pod_problem(pod))]
+    return max(problems, key=lambda p: p.severity, default=None)
+
+
+def pod_problem(pod: Object) -> Problem | None:
+    """What keeps one pod from serving, or None when it is ready."""
+    if _condition(pod, "Ready").get("status") == "True":
+        return None
+    scheduled = _condition(pod, "PodScheduled")
+    if scheduled.get("status") == "False":
+        return Problem(1, f"waits for capacity: {_line(scheduled.get('message') or scheduled.get('reason') or '')}")
+    container = at(pod, "status", "containerStatuses", 0, default={})
+    if at(pod, "status", "phase") == "Failed" and not container:
+        return Problem(2, _named(at(pod, "status", "reason", default="Failed"), at(pod, "status", "message", default="")))
+    return _container_problem(pod, container)
+
+
+def _container_problem(pod: Object, container: Object) -> Problem | None:
+    if container.get("ready"):
+        return None
+    state = container.get("state") or {}
+    restarts = int(container.get("restartCount", 0))
+    last = at(container, "lastState", "terminated")
+    if ended := state.get("terminated"):
+        return Problem(2, _exit(ended, restarts + 1))
+    if waiting := state.get("waiting"):
+        return _waiting_problem(waiting, last, restarts)
+    if "running" in state and last:
+        return Problem(2, f"{_exit(last, restarts)}; started again")
+    if "running" in state:
+        return Problem(1, _silent(pod, _line(str(container.get("message", "")) or _condition(pod, "Ready").get("message", ""))))
+    return Problem(0, "starting")
+
+
+def _waiting_problem(waiting: Object, last: Object | None, restarts: int) -> Problem:
+    reason, message = str(waiting.get("reason", "")), str(waiting.get("message", ""))
+    if reason == "CrashLoopBackOff":
+        # kubelet's own message there is only "back-off 40s restarting failed container"; the container's is in lastState
+        return Problem(2, _exit(last, restarts + 1) if last else _named(reason, message))
+    if reason in _PULL:
+        return Problem(2, f"the image cannot be pulled ({_named(reason, message)})")
+    if reason in _NORMAL or not reason:
+        return Problem(0, "starting" if not message else f"starting: {_line(message)}")
+    return Problem(2, _named(reason, message))
+
+
+def _exit(ended: Object, times: int) -> str:
+    """`exited with code 1 three times: ModuleNotFoundError: No module named 'flask'`."""
+    if ended.get("reason") == "OOMKilled":
+        how = "ran out of memory"
+    elif signal := ended.get("signal"):
+        how = f"was ended by signal {signal}"
+    else:
+        how = f"exited with code {ended.get('exitCode', '?')}"
+    count = _TIMES[times] if times < len(_TIMES) else f"{times} times"
+    words = _last_line(str(ended.get("message", "")))
+    return f"{how} {count}" + (f": {words}" if words else "")
+
+
+def _silent(pod: Object, message: str) -> str:
+    """A server that runs but does not answer its readiness probe."""
+    container = at(pod, "spec", "containers", 0, default={})
+    path = at(container, "readinessProbe", "httpGet", "path")
+    port = at(container, "ports", 0, "containerPort")
+    asked = f"GET {path}" if path else "a connection"
+    where = f" on port {port}" if port else ""
+    text = f"runs, but does not answer {asked}{where}"
+    return f"{text} ({message})" if message else text
+
+
+def _condition(pod: Object, kind: str) -> Object:
+    found = (c for c in at(pod, "status", "conditions", default=()) if c.get("type") == kind)
+    return next(found, {})
+
+
+def _named(reason: str, message: str) -> str:
+    words = _line(message)
+    return f"{reason}: {words}" if words else reason
+
+
+def _last_line(text: str) -> str:
+    """A traceback's last line is its exception; earlier lines only lead there."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    return _line(lines[-1]) if lines else ""
+
+
+def _line(text: str) -> str:
+    """One printable line: what a program printed must not move the reader's cursor."""
+    plain = _CONTROL.sub(" ", text).strip()
+    return plain if len(plain) <= _LONGEST else plain[: _LONGEST - 1] + "…"
+
+
+def _name(pod: Object) -> str:
+    return str(at(pod, "metadata", "name", default=""))
