@@ -1,0 +1,1 @@
+"""DesiredState + ObservedState + UnitRecord + now -> Plan. Pure: `planner.plan` is the one entry point."""

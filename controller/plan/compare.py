@@ -1,0 +1,89 @@
+"""Is an object as desired? No request is made for one that is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from controller.model import labels
+from controller.model.changes import Change, FieldChange, Operation
+from controller.model.objects import Object, annotation, applied_hash, at, key_of, leaves, put
+from controller.model.routes import with_revision
+
+_UNCOMPARED = ("metadata.annotations." + labels.REVISION, "metadata.annotations." + labels.APPLIED)
+_SERVER_OWNED = ("uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink")
+
+
+def compare(desired: Object, observed: Object | None, *, reason: str, guarded: bool = False) -> Change:
+    """The change that makes the target's object as desired, `UNCHANGED` included.
+
+    Unchanged means: its annotation names this very content, and every leaf that we want is there. Either alone would
+    miss something: the annotation a hand edit, the leaves a field that we no longer want. With `guarded` the write
+    carries what was observed as its precondition.
+    """
+    key = key_of(desired)
+    digest = applied_hash(desired)
+    if observed is None:
+        return Change(Operation.CREATE, key, reason, put(desired, digest, "metadata", "annotations", labels.APPLIED))
+    fields = _field_changes(desired, observed)
+    if not fields and annotation(observed, labels.APPLIED) == digest:
+        return Change(Operation.UNCHANGED, key, reason)
+    return Change(
+        Operation.UPDATE,
+        key,
+        reason,
+        put(desired, digest, "metadata", "annotations", labels.APPLIED),
+        fields,
+        uid=at(observed, "metadata", "uid"),
+        resource_version=at(observed, "metadata", "resourceVersion") if guarded else None,
+    )
+
+
+def marked(obj: Object, revision: str) -> dict[str, Any]:
+    """The object saying which revision last changed it."""
+    if obj["kind"] == "HTTPRoute":
+        return with_revision(obj, revision)
+    return put(obj, revision, "metadata", "annotations", labels.REVISION)
+
+
+def stripped(observed: Object) -> dict[str, Any]:
+    """An observed object as it could be applied again: without what only the server writes."""
+    meta = {k: v for k, v in observed["metadata"].items() if k not in _SERVER_OWNED}
+    return {**{k: v for k, v in observed.items() if k != "status"}, "metadata": meta}
+
+
+def _field_changes(desired: Object, observed: Object) -> tuple[FieldChange, ...]:
+    changes = []
+    for path, wanted in leaves(desired):
+        place = ".".join(path)
+        found = _lookup(observed, path)
+        if not _same(wanted, found) and place not in _UNCOMPARED and not _is_revision_value(desired, path):
+            changes.append(FieldChange(place, _text(found), _text(wanted)))
+    return tuple(changes)
+
+
+def _is_revision_value(desired: Object, path: tuple[str, ...]) -> bool:
+    """The revision header lies in a list, so it is recognised by the name beside it."""
+    if path[-1] not in ("name", "value") or "responseHeaderModifier" not in path:
+        return False
+    return bool(_lookup(desired, (*path[:-1], "name")) == labels.HEADER_REVISION)
+
+
+def _same(wanted: Any, found: Any) -> bool:
+    """An empty map or list that we want equals an absent one: the API server drops most of them."""
+    return bool(wanted == found) or (found is None and wanted in ({}, [], None))
+
+
+def _lookup(value: Any, path: tuple[str, ...]) -> Any:
+    for step in path:
+        if isinstance(value, Mapping):
+            value = value.get(step)
+        elif isinstance(value, (list, tuple)) and int(step) < len(value):
+            value = value[int(step)]
+        else:
+            return None
+    return value
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)

@@ -1,0 +1,85 @@
+"""What a workload must have before a route may lead to it: image, Secrets, ready replicas, addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from controller.health.pod import explain_pods
+from controller.model.changes import Gate
+from controller.model.desired import Workload
+from controller.model.diagnostics import Subject
+from controller.model.identity import content_hash
+from controller.model.images import BuildFailure, Image
+from controller.model.objects import Object, at
+from controller.model.record import FactKind
+from controller.plan.view import View
+
+CAPACITY_DEADLINE = 3600.0
+"""Seconds that a workload may wait for a node or an image pull; its own deadline counts only from then on."""
+
+_NOT_STARTED = frozenset({"ContainerCreating", "PodInitializing", "ErrImagePull", "ImagePullBackOff", "PortInUse"})
+
+
+def missing_inputs(view: View, workload: Workload) -> Iterator[Gate]:
+    """Gates before the workload can even be created: they need no pod of it."""
+    subject = Subject("version", f"{workload.version}/{workload.endpoint}")
+    if isinstance(workload.image, BuildFailure):
+        yield Gate(subject, "BuildFailed", f"{workload.endpoint}: the image cannot be built: {workload.image.message}")
+    elif not isinstance(workload.image, Image):
+        yield Gate(subject, "ImageMissing", f"{workload.endpoint}: its image {workload.spec.tag[:12]} is being built")
+    for ref in workload.secrets:
+        if ref.key not in view.observed.secrets.get(ref.secret, frozenset()):
+            command = f"pointsman secret set {ref.secret} {ref.key}"
+            yield Gate(subject, "SecretMissing", f"{workload.endpoint}: Secret {ref.secret} has no key {ref.key} ({command})")
+
+
+def not_ready(view: View, workload: Workload, wanted: int, *, hold: bool) -> Gate | None:
+    """The gate until `wanted` replicas are ready, held for minReadySeconds (`hold`), and listed for the gateway."""
+    subject = Subject("workload", workload.name)
+    ready, available = view.ready(workload.name), view.available(workload.name)
+    if ready < wanted:
+        words = explain_pods(view.pods(workload.name))
+        text = f"{workload.endpoint} {ready} of {wanted} ready" + (f": {words}" if words else "")
+        return Gate(subject, "NotReady", text)
+    if hold and available < wanted:
+        seconds = workload.min_ready_seconds
+        text = f"{workload.endpoint} is ready, {available} of {wanted} for {seconds} s"
+        return Gate(subject, "MinReadySeconds", text)
+    if view.addresses(workload.name) < wanted:
+        return Gate(subject, "NoAddresses", f"{workload.endpoint}: the gateway does not list {wanted} addresses yet")
+    return None
+
+
+def needed(view: View, workload: Workload, old: str | None, *, named: bool) -> int:
+    """Replicas that must be ready before traffic of `old` moves here: its own size, matched to what serves now."""
+    size = max(workload.scale.min, 1) if named else view.desired.idle_replicas
+    if size == 0:
+        return 0
+    serving = view.ready(old) if old and old != workload.name else 0
+    return max(size, min(serving, workload.scale.max))
+
+
+def has_started(view: View, workload: str) -> bool:
+    """Whether a pod was scheduled and its image pulled: from then on the deadline counts."""
+    return any(_has_started(pod) for pod in view.pods(workload))
+
+
+def _has_started(pod: Object) -> bool:
+    status = at(pod, "status", "containerStatuses", 0, default={})
+    if at(status, "state", "running") or at(status, "state", "terminated") or at(status, "lastState", "terminated"):
+        return True
+    reason = at(status, "state", "waiting", "reason")
+    return reason is not None and reason not in _NOT_STARTED
+
+
+def switch_hash(workloads: tuple[str, ...]) -> str:
+    """Identifies what a switch leads to, so that a fact about it expires when that changes."""
+    return content_hash(sorted(workloads), 16)
+
+
+def expired(view: View, subject: str, names: str, limit: float) -> tuple[bool, float | None]:
+    """Whether a wait that began is over its limit, and when it will be."""
+    since = view.fact(FactKind.WAITING_SINCE, subject, names)
+    if since is None:
+        return False, None
+    return view.now >= since.at + limit, since.at + limit

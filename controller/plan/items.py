@@ -1,0 +1,122 @@
+"""Each desired object at this moment, compared with the target: sizes and backends filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from controller.model import labels
+from controller.model.changes import Change, Operation
+from controller.model.desired import Route, Workload
+from controller.model.images import Image
+from controller.model.objects import Object, annotation, key_of, put
+from controller.model.routes import with_backend
+from controller.plan.compare import compare, marked, stripped
+from controller.plan.gates import missing_inputs
+from controller.plan.sizes import size_of
+from controller.plan.switch import Switch
+from controller.plan.version_routes import VersionRoute
+from controller.plan.view import View
+
+
+def desired_items(view: View, switches: Mapping[str, Switch], routes: Iterable[VersionRoute]) -> Iterator[Change]:
+    """Every desired object as a change, `UNCHANGED` ones included; the aliases' routes last, back to back."""
+    yield from _objects(view, switches)
+    yield from _version_routes(view, routes)
+    yield from _alias_routes(view, switches)
+
+
+def _objects(view: View, switches: Mapping[str, Switch]) -> Iterator[Change]:
+    revision = str(view.desired.revision)
+    for obj in view.desired.shared:
+        found = view.observed.objects.get(key_of(obj))
+        if not (obj["kind"] == "Namespace" and found):
+            yield _compare(view, marked(obj, revision), found, "the unit's own")
+    for workload in view.desired.workloads.values():
+        exists = view.deployment(workload.name) is not None
+        buildable = isinstance(workload.image, Image) and not any(missing_inputs(view, workload))
+        if buildable:
+            for obj in _sized(view, workload, switches):
+                found = view.observed.objects.get(key_of(obj))
+                yield _compare(view, marked(obj, revision), found, f"{workload.version}/{workload.endpoint}")
+        elif exists:
+            yield from _unchanged(view, workload.name)
+
+
+def _sized(view: View, workload: Workload, switches: Mapping[str, Switch]) -> Iterator[Object]:
+    size = size_of(view, workload, switches)
+    scale = f"{workload.scale.min}"
+    deployment = put(workload.deployment, scale, "metadata", "annotations", labels.SCALE)
+    yield deployment if size.replicas is None else put(deployment, size.replicas, "spec", "replicas")
+    yield workload.service
+    if size.named and workload.disruption:
+        yield workload.disruption
+    if size.replicas is None and workload.autoscaler:
+        bounded = put(workload.autoscaler, size.minimum, "spec", "minReplicas")
+        yield put(bounded, workload.scale.max, "spec", "maxReplicas")
+
+
+def _unchanged(view: View, name: str) -> Iterator[Change]:
+    """What already runs stays as it is while an input of its declaration is missing."""
+    for kind in ("Deployment", "Service", "PodDisruptionBudget", "HorizontalPodAutoscaler"):
+        if view.key(kind, name) in view.owned:
+            yield Change(Operation.UNCHANGED, view.key(kind, name), "")
+
+
+def _version_routes(view: View, routes: Iterable[VersionRoute]) -> Iterator[Change]:
+    for item in routes:
+        if item.backend is None:
+            continue
+        wanted = with_backend(item.route.template, item.backend, item.workload.version)
+        reason = f"{item.workload.version}/{item.workload.endpoint} → {item.backend}"
+        found = view.observed.objects.get(item.route.key)
+        yield _compare(view, marked(wanted, str(view.desired.revision)), found, reason)
+
+
+def _alias_routes(view: View, switches: Mapping[str, Switch]) -> Iterator[Change]:
+    """All routes of an alias back to back; one that does not move keeps its backend but follows its template."""
+    for switch in switches.values():
+        for endpoint in sorted({*switch.current, *switch.alias.routes}):
+            workload = switch.target.get(endpoint)
+            route = switch.alias.routes.get(endpoint)
+            if switch.moves and workload:
+                change = _to(view, switch, endpoint, workload.name, switch.version)
+            elif endpoint in switch.current and not switch.moves and route:
+                found = switch.current[endpoint]
+                change = _to(view, switch, endpoint, switch.old(endpoint) or "", annotation(found, labels.VERSION) or "")
+            else:
+                change = None
+            if change:
+                yield change
+
+
+def _to(view: View, switch: Switch, endpoint: str, workload: str, version: str) -> Change | None:
+    found = switch.current.get(endpoint)
+    template = _template(switch.alias.routes.get(endpoint), found)
+    if template is None:
+        return None
+    wanted = with_backend(template, workload, version, pinned=switch.pinned)
+    old = annotation(found, labels.VERSION) if found else None
+    words = f"{switch.alias.name}/{endpoint}: {old} → {version}" if old else f"{switch.alias.name}/{endpoint} → {version}"
+    change = _compare(
+        view, marked(wanted, str(view.desired.revision)), found or view.observed.objects.get(key_of(wanted)), words
+    )
+    return replace(change, resource_version=(found["metadata"].get("resourceVersion") if found else ""))
+
+
+def _template(route: Route | None, found: Object | None) -> Object | None:
+    """The declared template; for an endpoint that only the pinned or older version has, the route as it is."""
+    if route:
+        return route.template
+    if found is None:
+        return None
+    rule = found["spec"]["rules"][0]
+    filters = [f for f in rule["filters"] if f["type"] != "ResponseHeaderModifier"]
+    return put(stripped(found), [{**rule, "filters": filters}], "spec", "rules")
+
+
+def _compare(view: View, wanted: Object, found: Object | None, reason: str) -> Change:
+    if found is not None and wanted["kind"] != "Namespace" and not view.owns(found):
+        owner = annotation(found, labels.UNIT_NAME) or "somebody else"
+        return Change(Operation.CONFLICT, key_of(wanted), f"belongs to {owner}")
+    return compare(wanted, found, reason=reason)

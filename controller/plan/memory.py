@@ -1,0 +1,93 @@
+"""Facts that a plan writes before its steps, and facts that have served their purpose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from controller.model.changes import ConfirmCheck, GoldenCheck
+from controller.model.record import Fact, FactKind
+from controller.model.routes import backend_of
+from controller.plan.gates import switch_hash
+from controller.plan.standing import Phase, standing
+from controller.plan.switch import Switch, golden_subject
+from controller.plan.version_routes import VersionRoute
+from controller.plan.view import View
+
+CONFIRMED_VERSIONS = 10
+"""So many versions per alias stay known as having served it: what `rollback` may choose from."""
+
+
+def moved_facts(view: View, switches: Iterable[Switch], routes: Iterable[VersionRoute]) -> Iterator[Fact]:
+    """`left` is written before the route moves: after a crash in between nothing that still serves is cleaned up."""
+    for switch in switches:
+        for endpoint in switch.current if switch.moves else ():
+            old, aimed = switch.old(endpoint), switch.target.get(endpoint)
+            if old and (aimed is None or aimed.name != old):
+                yield view.new_fact(FactKind.LEFT, f"{switch.alias.name}/{endpoint}", old)
+    for route in routes:
+        if route.moves and route.old:
+            yield view.new_fact(FactKind.LEFT, golden_subject(route.workload), route.old)
+
+
+def passed_facts(check: GoldenCheck, revision: str, at: float, failure: str | None) -> Fact:
+    """The fact that follows golden requests."""
+    kind = FactKind.GOLDEN_FAILED if failure else FactKind.GOLDEN_PASSED
+    return Fact(kind, check.subject, check.workload, revision, at, failure or "")
+
+
+def confirmed_facts(check: ConfirmCheck, version: str, revision: str, at: float) -> tuple[Fact, ...]:
+    """The facts that follow the data plane's answer; they start the drain clock of what was left."""
+    return tuple(Fact(FactKind.CONFIRMED, check.subject, workload, revision, at, version) for _, workload in check.workloads)
+
+
+def outdated(view: View, switches: Mapping[str, Switch], routes: Iterable[VersionRoute]) -> Iterator[Fact]:
+    """Facts whose subject has moved on."""
+    waiting = _waiting(switches, routes)
+    present = {w.name for w in view.desired.workloads.values()} | set(view.workloads)
+    for fact in view.record.facts:
+        if fact.kind in (FactKind.WAITING_SINCE, FactKind.GIVEN_UP):
+            gone = (fact.subject.removesuffix("/capacity"), fact.input) not in waiting
+        elif fact.kind in (FactKind.GOLDEN_PASSED, FactKind.GOLDEN_FAILED):
+            gone = fact.input not in present
+        elif fact.kind is FactKind.LEFT:
+            gone = _left_is_over(view, fact, switches, present)
+        elif fact.kind is FactKind.PINNED:
+            switch = switches.get(fact.subject)
+            gone = switch is not None and not switch.pinned
+        else:
+            gone = False
+        if gone:
+            yield fact
+    yield from _old_confirmations(view)
+
+
+def _waiting(switches: Mapping[str, Switch], routes: Iterable[VersionRoute]) -> set[tuple[str, str]]:
+    aliases = {(s.alias.name, s.input) for s in switches.values() if not (s.settled or s.confirms)}
+    versions = {(golden_subject(r.workload), switch_hash((r.workload.name,))) for r in routes if r.gates or r.failures}
+    return aliases | versions
+
+
+def _left_is_over(view: View, fact: Fact, switches: Mapping[str, Switch], present: set[str]) -> bool:
+    """Gone with its workload, taken back by a move to it, or run out while the workload is declared anyway."""
+    if fact.input not in present:
+        return True
+    owner, _, endpoint = fact.subject.partition("/")
+    switch = switches.get(owner)
+    if switch and switch.settled and switch.old(endpoint) == fact.input:
+        return True
+    if not switch and backend_of(view.version_routes.get((owner, endpoint))) == fact.input:
+        return True
+    declared = any(w.name == fact.input for w in view.desired.workloads.values())
+    return declared and standing(view, fact.input).phase is Phase.DONE
+
+
+def _old_confirmations(view: View) -> Iterator[Fact]:
+    by_alias: dict[str, list[Fact]] = {}
+    for fact in view.facts(FactKind.CONFIRMED):
+        by_alias.setdefault(fact.subject, []).append(fact)
+    for facts in by_alias.values():
+        newest: dict[str, float] = {}
+        for fact in facts:
+            newest[fact.detail] = max(fact.at, newest.get(fact.detail, 0.0))
+        kept = set(sorted(newest, key=lambda version: -newest[version])[:CONFIRMED_VERSIONS])
+        yield from (fact for fact in facts if fact.detail not in kept)

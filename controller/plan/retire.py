@@ -1,0 +1,189 @@
+"""What may go: never what serves, only what the inventory knows, and only as much at once as nobody could regret."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from controller.model import labels
+from controller.model.changes import Change, Gate, Hold, Operation
+from controller.model.diagnostics import Subject
+from controller.model.identity import ObjectKey
+from controller.model.objects import Object, annotation, at
+from controller.model.record import Fact, FactKind
+from controller.model.routes import backend_of
+from controller.plan.compare import compare
+from controller.plan.sizes import is_replaced, kept_scale, resized
+from controller.plan.standing import Phase, Standing, standing
+from controller.plan.switch import Switch
+from controller.plan.view import View
+
+MOST_VERSIONS_AT_ONCE = 3
+_DELETE_ORDER = ("HTTPRoute", "HorizontalPodAutoscaler", "PodDisruptionBudget", "Service", "Deployment", "ServiceAccount")
+
+
+@dataclass(frozen=True, slots=True)
+class Retirement:
+    """Deletes in order, resizes of what stays warm, and why the rest stays."""
+
+    changes: tuple[Change, ...] = ()
+    gates: tuple[Gate, ...] = ()
+    holds: tuple[Hold, ...] = ()
+    facts: tuple[Fact, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def retire(view: View, switches: Mapping[str, Switch], applied: frozenset[ObjectKey]) -> Retirement:
+    """Everything of this unit on the target that is not desired (`applied` are the keys that are)."""
+    if hold := _gone_hold(view):
+        return Retirement(holds=(hold,))
+    holds, dropped_aliases = _aliases(view)
+    stays, gates, changes = _workloads(view, switches)
+    leaving = {n for n in view.workloads if n not in stays and n not in _desired_names(view)}
+    held_versions, hold = _too_many(view, leaving)
+    leaving = {n for n in leaving if view.version_of(n) not in held_versions}
+    keys = [key for key in view.owned if _goes(view, key, applied, leaving, dropped_aliases)]
+    every_hold = (*holds, *([hold] if hold else []))
+    if keys and view.desired.rewritten:
+        return Retirement(tuple(changes), gates, (*every_hold, _rewritten(view, len(keys))))
+    known = [key for key in keys if key in view.record.inventory]
+    unknown = tuple(f"{key} is not in the inventory of {view.desired.unit} and stays" for key in keys if key not in known)
+    known.sort(key=lambda key: (_DELETE_ORDER.index(key.kind), key))
+    deletes = tuple(_delete(view.owned[key], key) for key in known)
+    return Retirement((*changes, *deletes), gates, every_hold, _left(view, known), unknown)
+
+
+def _desired_names(view: View) -> frozenset[str]:
+    return frozenset(w.name for w in view.desired.workloads.values())
+
+
+def _aliases(view: View) -> tuple[list[Hold], frozenset[str]]:
+    """Aliases that are served but no longer declared: held for a person, or free to go."""
+    holds, free = [], set()
+    for alias, routes in view.alias_routes.items():
+        if alias in view.desired.aliases or view.is_held(view.alias_subject(alias)):
+            continue
+        if view.desired.gone or view.desired.released(alias_file(view, alias)):
+            free.add(alias)
+            continue
+        backends = sorted({view.version_of(backend_of(r) or "") for r in routes.values()} - {""})
+        text = f"alias {alias} disappeared from git; it still leads to {', '.join(backends) or 'its workload'}"
+        hint = f"pointsman allow-prune {view.desired.unit.deployment}"
+        holds.append(Hold(view.alias_subject(alias), "AliasRemoved", text, hint))
+    return holds, frozenset(free)
+
+
+def alias_file(view: View, alias: str) -> str:
+    """The path of an alias's file in the repository."""
+    return f"{view.desired.directory}/deployments/{view.desired.unit.deployment}/aliases/{alias}.yaml"
+
+
+def _workloads(view: View, switches: Mapping[str, Switch]) -> tuple[set[str], tuple[Gate, ...], list[Change]]:
+    stays: set[str] = set()
+    gates: list[Gate] = []
+    changes: list[Change] = []
+    for name, observed in sorted(view.workloads.items()):
+        if name in _desired_names(view):
+            continue
+        where = standing(view, name)
+        if where.phase is Phase.DONE and not view.is_held(Subject("version", view.version_of(name))):
+            continue
+        stays.add(name)
+        gates += _clock(view, name, where)
+        wanted = _kept_size(view, name, observed, where, switches)
+        if wanted is not None and wanted != at(observed, "spec", "replicas"):
+            changes.append(compare(resized(observed, wanted), observed, reason=f"{view.version_of(name)} to {wanted} replicas"))
+    return stays, tuple(gates), changes
+
+
+def _clock(view: View, name: str, where: Standing) -> list[Gate]:
+    words = {Phase.DRAINING: ("Draining", "finishes its requests"), Phase.WARM: ("KeepWarm", "is kept warm")}
+    if where.phase not in words:
+        return []
+    reason, text = words[where.phase]
+    return [Gate(Subject("workload", name), reason, f"{view.version_of(name)}: {name} {text}", where.until, clock=True)]
+
+
+def _kept_size(view: View, name: str, observed: Object, where: Standing, switches: Mapping[str, Switch]) -> int | None:
+    """The replicas of a workload that git no longer declares, where they must differ from what it has."""
+    current = at(observed, "spec", "replicas")
+    if current is None:
+        return None
+    if view.desired.rollout.strategy == "recreate":
+        for switch in switches.values():
+            if any(switch.old(e) == name and w.name != name for e, w in switch.target.items()):
+                return 0 if is_replaced(view, switch, name) else max(current, kept_scale(observed))
+    return min(current, kept_scale(observed)) if where.phase is Phase.WARM else None
+
+
+def _too_many(view: View, leaving: set[str]) -> tuple[frozenset[str], Hold | None]:
+    """The brake on mass deletion; versions that an alias has just left do not count."""
+    declared = {version for version, _ in view.desired.workloads}
+    counted = {
+        view.version_of(name)
+        for name in leaving
+        if view.version_of(name) not in declared and not standing(view, name).left_alias
+    }
+    deployment = view.desired.unit.deployment
+    if view.desired.gone:
+        return frozenset(), None
+    unreleased = {v for v in counted if not view.desired.released(f"{view.desired.directory}/versions/{v}.yaml")}
+    running = {view.version_of(name) for name in view.workloads}
+    if len(unreleased) <= MOST_VERSIONS_AT_ONCE and len(unreleased) * 2 <= len(running):
+        return frozenset(), None
+    text = f"{len(unreleased)} of {len(running)} running versions would go at once: {', '.join(sorted(unreleased))}"
+    hold = Hold(Subject("deployment", deployment), "TooManyRemovals", text, f"pointsman allow-prune {deployment}")
+    return frozenset(unreleased), hold
+
+
+def _gone_hold(view: View) -> Hold | None:
+    deployment = view.desired.unit.deployment
+    path = f"{view.desired.directory}/deployments/{deployment}/deployment.yaml"
+    if not view.desired.gone or not view.owned or view.desired.released(path):
+        return None
+    text = f"deployment {deployment} disappeared from git; {len(view.workloads)} workloads still run"
+    return Hold(Subject("deployment", deployment), "DeploymentRemoved", text, f"pointsman allow-prune {deployment}")
+
+
+def _goes(view: View, key: ObjectKey, applied: frozenset[ObjectKey], leaving: set[str], aliases: frozenset[str]) -> bool:
+    obj = view.owned[key]
+    if key in applied or key.kind not in _DELETE_ORDER or annotation(obj, labels.PRUNE) == labels.DISABLED:
+        return False
+    if key.kind == "HTTPRoute":
+        alias = annotation(obj, labels.ALIAS)
+        return alias in aliases if alias else _version_route_goes(view, obj, leaving)
+    if key.kind == "ServiceAccount":
+        return view.desired.gone and set(view.workloads) <= leaving
+    if key.kind in ("HorizontalPodAutoscaler", "PodDisruptionBudget"):
+        return key.name in leaving or key.name in _desired_names(view)
+    return key.name in leaving
+
+
+def _version_route_goes(view: View, route: Object, leaving: set[str]) -> bool:
+    key = (annotation(route, labels.VERSION) or "", annotation(route, labels.ENDPOINT) or "")
+    backend = backend_of(route)
+    return key not in view.desired.version_routes and (backend in leaving or backend not in view.workloads)
+
+
+def _delete(obj: Object, key: ObjectKey) -> Change:
+    meta = obj["metadata"]
+    version = annotation(obj, labels.VERSION) or annotation(obj, labels.ALIAS) or ""
+    reason = f"{version} is no longer declared".strip()
+    return Change(Operation.DELETE, key, reason, uid=meta.get("uid"), resource_version=meta.get("resourceVersion"))
+
+
+def _left(view: View, keys: list[ObjectKey]) -> tuple[Fact, ...]:
+    """What a removed alias led to is kept warm like what a moved one left."""
+    facts = []
+    for key in keys:
+        obj = view.owned[key]
+        alias, backend = annotation(obj, labels.ALIAS), backend_of(obj)
+        if key.kind == "HTTPRoute" and alias and backend:
+            facts.append(view.new_fact(FactKind.LEFT, f"{alias}/{annotation(obj, labels.ENDPOINT)}", backend))
+    return tuple(facts)
+
+
+def _rewritten(view: View, count: int) -> Hold:
+    deployment = view.desired.unit.deployment
+    text = f"history was rewritten since {view.record.applied}: {count} removals wait, everything else proceeds"
+    return Hold(Subject("deployment", deployment), "HistoryRewritten", text, f"pointsman allow-prune {deployment}")

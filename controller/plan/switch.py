@@ -1,0 +1,223 @@
+"""An alias moves as a whole: the gates over all its endpoints, then all its routes, then the data plane's word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from controller.health.pod import explain_pods
+from controller.model import labels
+from controller.model.changes import ConfirmCheck, Gate, GoldenCheck, Hold
+from controller.model.desired import AliasRoutes, Workload
+from controller.model.objects import Object, annotation
+from controller.model.record import Fact, FactKind
+from controller.model.routes import backend_of
+from controller.plan.gates import CAPACITY_DEADLINE, expired, has_started, missing_inputs, needed, not_ready, switch_hash
+from controller.plan.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """Where an alias stands: `moves` is True when all its routes may be written now.
+
+    `target` maps endpoints to the workload that each is to lead to; `lost` are observed endpoints that the target lacks.
+    """
+
+    alias: AliasRoutes
+    version: str
+    pinned: bool
+    target: Mapping[str, Workload]
+    current: Mapping[str, Object]
+    lost: tuple[str, ...] = ()
+    moves: bool = False
+    settled: bool = False
+    gates: tuple[Gate, ...] = ()
+    holds: tuple[Hold, ...] = ()
+    failures: tuple[Gate, ...] = ()
+    facts: tuple[Fact, ...] = ()
+    golden: tuple[GoldenCheck, ...] = ()
+    confirms: tuple[ConfirmCheck, ...] = field(default=())
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(sorted(w.name for w in self.target.values()))
+
+    @property
+    def input(self) -> str:
+        return switch_hash(self.names)
+
+    def old(self, endpoint: str) -> str | None:
+        """The workload that serves an endpoint of the alias now."""
+        return backend_of(self.current.get(endpoint))
+
+
+def plan_switch(view: View, alias: AliasRoutes) -> Switch:
+    """Judge one alias: settled, confirming, waiting, held, failed, or free to move."""
+    switch = _target(view, alias)
+    subject = view.alias_subject(alias.name)
+    if not switch.target:
+        hint = f"pointsman unpin {alias.name}"
+        text = f"{alias.name} is pinned to {switch.version}, which is not enabled here; its routes stay"
+        return replace(switch, holds=(Hold(subject, "PinnedVersionMissing", text, hint),))
+    if not switch.lost and all(switch.old(e) == w.name for e, w in switch.target.items()):
+        return _confirm(view, switch)
+    if pending := _unconfirmed(view, switch):
+        check = _confirmation(view, alias, pending)
+        gate = Gate(subject, "Confirming", f"{alias.name}: the switch before this one is still being confirmed")
+        return replace(switch, gates=(gate,), confirms=(check,))
+    if switch.lost and not view.desired.released(alias.file):
+        return replace(switch, holds=(_lost(view, switch),))
+    return _judge(view, switch)
+
+
+def pinned_version(view: View, alias: AliasRoutes) -> str | None:
+    """The version that a person pinned; a commit that moves the alias elsewhere than it was then ends the pin."""
+    pin = view.fact(FactKind.PINNED, alias.name)
+    return pin.input if pin and pin.detail in ("", alias.version) else None
+
+
+def unconfirmed_move(view: View, alias: str, endpoint: str, workload: str) -> bool:
+    """Whether the route was moved to `workload` and the data plane has not yet answered with it."""
+    left = view.fact(FactKind.LEFT, f"{alias}/{endpoint}")
+    confirmed = view.fact(FactKind.CONFIRMED, alias, workload)
+    return confirmed is None or (left is not None and left.input != workload and confirmed.at < left.at)
+
+
+def _target(view: View, alias: AliasRoutes) -> Switch:
+    pin = pinned_version(view, alias)
+    version = pin or alias.version
+    target = {e: w for (v, e), w in view.desired.workloads.items() if v == version}
+    current = view.alias_routes.get(alias.name, {})
+    lost = tuple(sorted(set(current) - set(target)))
+    return Switch(alias, version, pin is not None, target, current, lost)
+
+
+def _confirm(view: View, switch: Switch) -> Switch:
+    alias = switch.alias.name
+    pending = {e: w.name for e, w in switch.target.items() if unconfirmed_move(view, alias, e, w.name)}
+    if not pending:
+        return replace(switch, settled=True)
+    refused = [e for e in pending if not view.accepted(switch.current[e])]
+    if refused:
+        text = f"{alias}: the gateway has not accepted the route of {', '.join(sorted(refused))}"
+        return replace(switch, gates=(Gate(view.alias_subject(alias), "RouteNotAccepted", text),))
+    gate = Gate(view.alias_subject(alias), "Confirming", f"{alias} → {switch.version}: asking the data plane")
+    return replace(switch, gates=(gate,), confirms=(_confirmation(view, switch.alias, pending),))
+
+
+def _unconfirmed(view: View, switch: Switch) -> dict[str, str]:
+    """Endpoints still at a move that nobody confirmed: a newer switch waits until that one's drain clock starts."""
+    pending = {}
+    for endpoint in switch.current:
+        old = switch.old(endpoint)
+        left = view.fact(FactKind.LEFT, f"{switch.alias.name}/{endpoint}")
+        interrupted = left is not None and left.input == old
+        aimed = switch.target.get(endpoint)
+        if old and left and not interrupted and not (aimed and aimed.name == old):
+            over = view.now >= left.at + view.desired.rollout.deadline
+            if not over and unconfirmed_move(view, switch.alias.name, endpoint, old):
+                pending[endpoint] = old
+    return pending
+
+
+def _confirmation(view: View, alias: AliasRoutes, pending: Mapping[str, str]) -> ConfirmCheck:
+    routes = view.alias_routes[alias.name]
+    paths = sorted((annotation(routes[e], labels.PATH) or "", workload) for e, workload in pending.items())
+    return ConfirmCheck(alias.name, tuple(paths))
+
+
+def _lost(view: View, switch: Switch) -> Hold:
+    name, deployment = switch.alias.name, view.desired.unit.deployment
+    text = f"{name} → {switch.version}: {', '.join(switch.lost)} is served by {name} but not in {switch.version}"
+    return Hold(view.alias_subject(name), "EndpointLost", text, f"pointsman allow-prune {deployment}")
+
+
+def _judge(view: View, switch: Switch) -> Switch:
+    alias = switch.alias.name
+    if failure := _failure(view, switch):
+        return replace(switch, failures=(failure,))
+    inputs = tuple(gate for w in switch.target.values() for gate in missing_inputs(view, w))
+    blocked = [g for g in inputs if g.reason == "BuildFailed"]
+    if blocked:
+        return replace(switch, failures=tuple(replace(g, subject=view.alias_subject(alias)) for g in blocked))
+    if inputs:
+        return replace(switch, gates=_for_alias(view, switch, inputs))
+    waits = tuple(_readiness(view, switch))
+    if waits:
+        return _waiting(view, switch, waits)
+    checks = tuple(_golden(view, switch))
+    if checks:
+        words = ", ".join(sorted(check.subject.split("/")[-1] for check in checks))
+        gate = Gate(view.alias_subject(alias), "GoldenRequests", f"golden requests of {words} on the version URL")
+        return replace(switch, gates=_for_alias(view, switch, (gate,)), golden=checks)
+    return replace(switch, moves=True)
+
+
+def _readiness(view: View, switch: Switch) -> Iterator[Gate]:
+    for endpoint, workload in sorted(switch.target.items()):
+        known = view.fact(FactKind.CONFIRMED, switch.alias.name, workload.name) is not None
+        wanted = needed(view, workload, switch.old(endpoint), named=True)
+        if gate := not_ready(view, workload, wanted, hold=not known):
+            yield gate
+        elif not known and not _serves(view, workload):
+            text = f"the version URL of {endpoint} does not lead to it yet"
+            yield Gate(view.alias_subject(switch.alias.name), "VersionRoute", text)
+
+
+def _serves(view: View, workload: Workload) -> bool:
+    route = view.version_routes.get((workload.version, workload.endpoint))
+    return backend_of(route) == workload.name and view.accepted(route)
+
+
+def _golden(view: View, switch: Switch) -> Iterator[GoldenCheck]:
+    for endpoint, workload in sorted(switch.target.items()):
+        known = view.fact(FactKind.CONFIRMED, switch.alias.name, workload.name)
+        passed = view.fact(FactKind.GOLDEN_PASSED, golden_subject(workload), workload.name)
+        if workload.golden and not known and not passed:
+            path = view.desired.version_routes[(workload.version, endpoint)].path
+            yield GoldenCheck(golden_subject(workload), workload.name, path, workload.golden, workload.timeout)
+
+
+def golden_subject(workload: Workload) -> str:
+    """What a golden fact is about: the version's endpoint; its input is the workload."""
+    return f"{workload.version}/{workload.endpoint}"
+
+
+def _waiting(view: View, switch: Switch, waits: tuple[Gate, ...]) -> Switch:
+    """Waiting has a deadline: from the pods' start the rollout's own, before that the one for capacity."""
+    started = all(has_started(view, name) for name in switch.names)
+    subject = switch.alias.name if started else f"{switch.alias.name}/capacity"
+    limit = view.desired.rollout.deadline if started else CAPACITY_DEADLINE
+    over, until = expired(view, subject, switch.input, limit)
+    if over:
+        words = "; ".join(gate.message for gate in waits)
+        fact = view.new_fact(FactKind.GIVEN_UP, switch.alias.name, switch.input, f"after {limit:g} s: {words}")
+        return replace(switch, facts=(fact,), failures=(_given_up(view, switch, fact.detail),))
+    begin = () if until else (view.new_fact(FactKind.WAITING_SINCE, subject, switch.input),)
+    gates = tuple(replace(g, until=until or view.now + limit) for g in _for_alias(view, switch, waits))
+    return replace(switch, gates=gates, facts=begin)
+
+
+def _for_alias(view: View, switch: Switch, gates: tuple[Gate, ...]) -> tuple[Gate, ...]:
+    lead = f"{switch.alias.name} → {switch.version} waits: "
+    subject = view.alias_subject(switch.alias.name)
+    return tuple(replace(gate, subject=subject, message=lead + gate.message) for gate in gates)
+
+
+def _failure(view: View, switch: Switch) -> Gate | None:
+    given_up = view.fact(FactKind.GIVEN_UP, switch.alias.name, switch.input)
+    if given_up:
+        words = "; ".join(filter(None, (explain_pods(view.pods(name)) for name in switch.names)))
+        news = f"; now: {words}" if words and words not in given_up.detail else ""
+        return _given_up(view, switch, given_up.detail + news)
+    for workload in switch.target.values():
+        failed = view.fact(FactKind.GOLDEN_FAILED, golden_subject(workload), workload.name)
+        if failed:
+            text = f"{switch.alias.name} → {switch.version} failed: golden request of {workload.endpoint}: {failed.detail}"
+            return Gate(view.alias_subject(switch.alias.name), "GoldenFailed", text)
+    return None
+
+
+def _given_up(view: View, switch: Switch, words: str) -> Gate:
+    text = f"{switch.alias.name} → {switch.version} was given up {words}"
+    return Gate(view.alias_subject(switch.alias.name), "GivenUp", text)

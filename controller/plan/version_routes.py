@@ -1,0 +1,95 @@
+"""A version's own URL follows its newest settings once they serve, and goes back when they turn out to fail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from controller.model.changes import Gate
+from controller.model.desired import Route, Workload
+from controller.model.diagnostics import Subject
+from controller.model.record import Fact, FactKind
+from controller.model.routes import backend_of
+from controller.plan.gates import CAPACITY_DEADLINE, expired, has_started, missing_inputs, needed, not_ready, switch_hash
+from controller.plan.switch import Switch, golden_subject
+from controller.plan.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRoute:
+    """Where a version's route leads after this pass; `backend` None means that it cannot exist yet."""
+
+    route: Route
+    workload: Workload
+    old: str | None
+    backend: str | None
+    gates: tuple[Gate, ...] = ()
+    failures: tuple[Gate, ...] = ()
+    facts: tuple[Fact, ...] = ()
+
+    @property
+    def moves(self) -> bool:
+        return self.old is not None and self.backend != self.old
+
+
+def plan_version_route(view: View, route: Route, workload: Workload, switches: Mapping[str, Switch]) -> VersionRoute:
+    """Judge one version URL: stay, move to the new settings, or go back to the old ones."""
+    old = backend_of(view.version_routes.get((workload.version, workload.endpoint)))
+    answer = VersionRoute(route, workload, old, old)
+    blocked = tuple(missing_inputs(view, workload))
+    if blocked:
+        failed = tuple(g for g in blocked if g.reason == "BuildFailed")
+        return replace(answer, gates=tuple(g for g in blocked if g not in failed), failures=failed)
+    retreat = _retreat(view, workload, switches)
+    if retreat:
+        return replace(answer, backend=retreat)
+    return _judge(view, answer, switches)
+
+
+def _retreat(view: View, workload: Workload, switches: Mapping[str, Switch]) -> str | None:
+    """The same version's old settings, still served by an alias whose switch to the new ones failed."""
+    for switch in switches.values():
+        old = switch.old(workload.endpoint)
+        aimed = switch.target.get(workload.endpoint) == workload
+        if aimed and switch.failures and old and old != workload.name and view.version_of(old) == workload.version:
+            return old
+    return None
+
+
+def _judge(view: View, answer: VersionRoute, switches: Mapping[str, Switch]) -> VersionRoute:
+    """A route that leads nowhere useful moves at once; one that serves moves when the new settings do."""
+    workload, old = answer.workload, answer.old
+    naming = [s for s in switches.values() if workload in s.target.values()]
+    known = any(f.input == workload.name for f in view.facts(FactKind.CONFIRMED))
+    gate = not_ready(view, workload, needed(view, workload, old, named=bool(naming)), hold=not known)
+    useless = old in (None, workload.name) or view.deployment(old or "") is None
+    if gate is None or useless:
+        answer = replace(answer, backend=workload.name)
+    if gate is None or any(not s.settled for s in naming):
+        return answer
+    return _wait(view, answer, gate)
+
+
+def _wait(view: View, answer: VersionRoute, gate: Gate) -> VersionRoute:
+    """Waiting has a deadline; an alias that waits for the same workload has its own."""
+    workload = answer.workload
+    subject, names = golden_subject(workload), switch_hash((workload.name,))
+    if given_up := view.fact(FactKind.GIVEN_UP, subject, names):
+        return replace(answer, failures=(_failure(workload, given_up.detail),))
+    started = has_started(view, workload.name)
+    waiting = subject if started else f"{subject}/capacity"
+    limit = view.desired.rollout.deadline if started else CAPACITY_DEADLINE
+    over, until = expired(view, waiting, names, limit)
+    if over:
+        fact = view.new_fact(FactKind.GIVEN_UP, subject, names, f"after {limit:g} s: {gate.message}")
+        return replace(answer, facts=(fact,), failures=(_failure(workload, fact.detail),))
+    begin = () if until else (view.new_fact(FactKind.WAITING_SINCE, waiting, names),)
+    shown = Gate(
+        Subject("version", subject), gate.reason, f"{workload.version} waits: {gate.message}", until or view.now + limit
+    )
+    return replace(answer, gates=(shown,), facts=begin)
+
+
+def _failure(workload: Workload, words: str) -> Gate:
+    text = f"{workload.version}/{workload.endpoint} was given up {words}"
+    return Gate(Subject("version", golden_subject(workload)), "GivenUp", text)
