@@ -1,0 +1,83 @@
+"""`render`: what one deployment should have on its target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from controller.model.declared import DeclaredState, Deployment
+from controller.model.desired import DesiredState, TargetProfile, Workload
+from controller.model.diagnostics import Diagnostic, Subject
+from controller.model.identity import UnitKey
+from controller.model.images import ImageState
+from controller.model.source import Revision, Snapshot
+from controller.render.routing import alias_routes, version_route
+from controller.render.scope import Scope
+from controller.render.unit import namespace, service_account
+from controller.render.workload import workload
+
+
+def render(
+    declared: DeclaredState,
+    deployment: str,
+    target: TargetProfile,
+    images: Mapping[str, ImageState],
+    *,
+    snapshot: Snapshot | None = None,
+    rewritten: bool = False,
+) -> DesiredState:
+    """Render a declared deployment; `images` maps image keys to what is known of them.
+
+    Raises KeyError for one that is not declared (use `render_gone`), Stalled for an access rule that the target's
+    gateway cannot keep.
+    """
+    found = declared.deployments[deployment]
+    scope = Scope(UnitKey(declared.owner, declared.project, deployment), target, snapshot.source if snapshot else "")
+    pairs = [(version, endpoint) for version, served in found.versions.items() for endpoint in served.version.endpoints]
+    desired = DesiredState(
+        unit=scope.unit,
+        revision=declared.revision,
+        namespace=scope.namespace,
+        shared=(namespace(scope), service_account(scope)),
+        workloads=_workloads(scope, declared, found, images),
+        version_routes={(v, e): version_route(scope, found, found.versions[v], e) for v, e in pairs},
+        aliases={name: alias_routes(scope, found, alias) for name, alias in found.aliases.items()},
+        held=_held(declared, deployment),
+        idle_replicas=found.idle_replicas,
+        rollout=found.rollout,
+        drain_seconds=target.drain_seconds,
+        rewritten=rewritten,
+    )
+    return _with_history(desired, snapshot) if snapshot else desired
+
+
+def render_gone(
+    unit: UnitKey, revision: Revision, target: TargetProfile, *, snapshot: Snapshot, rewritten: bool = False
+) -> DesiredState:
+    """What a deployment that left git should have: nothing, once its removal is released."""
+    nothing = DesiredState(unit, revision, unit.namespace, drain_seconds=target.drain_seconds, rewritten=rewritten, gone=True)
+    return _with_history(nothing, snapshot)
+
+
+def _with_history(desired: DesiredState, snapshot: Snapshot) -> DesiredState:
+    """What git knows about removals: which files changed when, and which commits allow what they take away."""
+    return replace(desired, directory=snapshot.path, changed=snapshot.changed, releases=snapshot.releases)
+
+
+def _workloads(
+    scope: Scope, declared: DeclaredState, deployment: Deployment, images: Mapping[str, ImageState]
+) -> dict[tuple[str, str], Workload]:
+    return {
+        (name, endpoint): workload(scope, declared, deployment, served, endpoint, images=images)
+        for name, served in deployment.versions.items()
+        for endpoint in served.version.endpoints
+    }
+
+
+def _held(declared: DeclaredState, deployment: str) -> dict[Subject, tuple[Diagnostic, ...]]:
+    return {subject: found for subject, found in declared.held.items() if _concerns(subject, deployment)}
+
+
+def _concerns(subject: Subject, deployment: str) -> bool:
+    """The project and its versions concern every deployment, everything else the one that its name begins with."""
+    return subject.kind in ("project", "version") or subject.name.split("/")[0] == deployment
