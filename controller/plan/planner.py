@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from controller.model.changes import Change, Gate, Hold, Operation, Plan
 from controller.model.desired import DesiredState
@@ -97,7 +97,7 @@ def _assemble(made: _Decisions) -> Plan:
     conflicts = tuple(_conflict(c) for c in items if c.operation is Operation.CONFLICT)
     failures = _distinct((*(f for part in parts for f in part.failures), *conflicts))
     facts = (
-        *lost,
+        *made.lost,
         *(f for part in parts for f in part.facts),
         *moved_facts(view, switches.values(), routes),
         *retirement.facts,

@@ -1,0 +1,46 @@
+"""A plan's outcome as conditions: Ready always, Reconciling and Stalled only while true (kstatus)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from controller.model.changes import Plan
+from controller.model.conditions import Condition
+
+_MOST = 3
+
+
+def conditions_after(plan: Plan, previous: Iterable[Condition], now: float) -> tuple[Condition, ...]:
+    """The conditions that a plan justifies; one whose status did not change keeps its `since`."""
+    known = {c.type: c for c in previous}
+    wanted = [_ready(plan)]
+    waits = [gate for gate in plan.gates if not gate.clock]
+    if waits or not plan.is_empty:
+        wanted.append(("Reconciling", "True", waits[0].reason if waits else "Progressing", _words(g.message for g in waits)))
+    if plan.holds:
+        wanted.append(("Stalled", "True", plan.holds[0].reason, _words(h.message for h in plan.holds)))
+    elif plan.failures:
+        wanted.append(("Stalled", "True", plan.failures[0].reason, _words(f.message for f in plan.failures)))
+    return tuple(_kept(Condition(*item, since=now), known.get(item[0])) for item in wanted)
+
+
+def _ready(plan: Plan) -> tuple[str, str, str, str]:
+    if plan.failures:
+        return "Ready", "False", plan.failures[0].reason, _words(f.message for f in plan.failures)
+    if plan.holds:
+        return "Ready", "False", plan.holds[0].reason, _words(h.message for h in plan.holds)
+    if plan.is_settled:
+        return "Ready", "True", "Applied", f"{plan.revision} serves"
+    return "Ready", "Unknown", "Reconciling", _words(g.message for g in plan.gates if not g.clock)
+
+
+def _kept(new: Condition, old: Condition | None) -> Condition:
+    if old is None or old.status != new.status:
+        return new
+    return Condition(new.type, new.status, new.reason, new.message, old.since)
+
+
+def _words(messages: Iterable[str]) -> str:
+    texts = list(messages)
+    more = f" (and {len(texts) - _MOST} more)" if len(texts) > _MOST else ""
+    return "; ".join(texts[:_MOST]) + more

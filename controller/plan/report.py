@@ -1,0 +1,115 @@
+"""A plan as people and programs read it: text, markdown, JSON; and the fingerprint that says two are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from controller.model.changes import Change, Gate, Hold, Operation, Plan
+from controller.model.identity import content_hash
+from controller.model.objects import Object
+
+_SIGNS = {Operation.CREATE: "+", Operation.UPDATE: "~", Operation.DELETE: "-"}
+
+
+def fingerprint(plan: Plan) -> str:
+    """The same changes, gates and holds give the same 16 hex digits, whenever they were computed."""
+    document = to_json(plan)
+    for clock in ("now", "wake", "fingerprint", "revision"):
+        document.pop(clock, None)
+    document["gates"] = [{k: v for k, v in gate.items() if k != "until"} for gate in document["gates"]]
+    document["facts"] = [{k: v for k, v in fact.items() if k in ("kind", "subject", "input")} for fact in document["facts"]]
+    for change in document["changes"]:
+        change.pop("resourceVersion", None)
+    return content_hash(document, 16)
+
+
+def to_json(plan: Plan) -> dict[str, Any]:
+    """The whole plan as plain data; docs/reference/plan.md names every key."""
+    return {
+        "unit": str(plan.unit),
+        "revision": plan.revision,
+        "now": plan.now,
+        "changes": [_change_json(change) for change in plan.changes],
+        "unchanged": plan.unchanged,
+        "builds": [{"key": spec.key, "base": spec.base, "repository": spec.repository} for spec in plan.builds],
+        "gates": [_gate_json(gate) for gate in plan.gates],
+        "failures": [_gate_json(gate) for gate in plan.failures],
+        "holds": [_hold_json(hold) for hold in plan.holds],
+        "golden": [{"subject": g.subject, "workload": g.workload, "path": g.path} for g in plan.golden],
+        "confirms": [{"alias": c.subject, "routes": [list(pair) for pair in c.workloads]} for c in plan.confirms],
+        "facts": [
+            {"kind": f.kind.value, "subject": f.subject, "input": f.input, "at": f.at, "detail": f.detail} for f in plan.facts
+        ],
+        "warnings": list(plan.warnings),
+        "wake": plan.wake,
+    }
+
+
+def to_text(plan: Plan, *, verbose: bool = False) -> str:
+    """The plan for a terminal: what changes, what waits and why, what waits for a person and the command for it."""
+    return "\n".join(_lines(plan, verbose=verbose)) + "\n"
+
+
+def to_markdown(plan: Plan) -> str:
+    """The plan for a pull request."""
+    title = f"### {plan.unit}: {summary(plan)}\n"
+    body = "\n".join(_lines(plan, verbose=False, head=False))
+    return f"{title}\n```diff\n{body}\n```\n" if body else title
+
+
+def summary(plan: Plan) -> str:
+    """One line: counts by operation, and what else there is."""
+    counts = {op: sum(c.operation is op for c in plan.changes) for op in _SIGNS}
+    parts = [f"{count} to {op}" for op, count in counts.items() if count]
+    parts += [f"{len(items)} {word}" for items, word in _others(plan) if items]
+    return ", ".join(parts) or f"nothing to do ({plan.unchanged} objects unchanged)"
+
+
+def _others(plan: Plan) -> tuple[tuple[tuple[Any, ...], str], ...]:
+    return (plan.builds, "to build"), (plan.gates, "waiting"), (plan.failures, "failed"), (plan.holds, "held")
+
+
+def _lines(plan: Plan, *, verbose: bool, head: bool = True) -> Iterator[str]:
+    if head:
+        yield f"{plan.unit} at {plan.revision}: {summary(plan)}"
+    for spec in plan.builds:
+        yield f"  + image {spec.repository}:{spec.tag[:14]} on {spec.base}"
+    for change in plan.changes:
+        yield f"  {_SIGNS[change.operation]} {change.key.kind} {change.key.name}  {change.reason}".rstrip()
+        for item in change.fields if verbose else change.fields[:8]:
+            yield f"      {item.path}: {item.old or '(absent)'} → {item.new or '(absent)'}"
+    for gate in plan.gates:
+        yield f"  … {gate.message}"
+    for failure in plan.failures:
+        yield f"  ! {failure.message}"
+    for hold in plan.holds:
+        yield f"  # held: {hold.message}"
+        if hold.hint:
+            yield f"      hint: {hold.hint}"
+    for warning in plan.warnings:
+        yield f"  ! {warning}"
+
+
+def _change_json(change: Change) -> dict[str, Any]:
+    return {
+        "operation": change.operation.value,
+        "object": str(change.key),
+        "reason": change.reason,
+        "fields": [{"path": f.path, "old": f.old, "new": f.new} for f in change.fields],
+        "desired": _plain(change.desired) if change.desired is not None else None,
+        "uid": change.uid,
+        "resourceVersion": change.resource_version,
+    }
+
+
+def _plain(obj: Object) -> dict[str, Any]:
+    return dict(obj)
+
+
+def _gate_json(gate: Gate) -> dict[str, Any]:
+    return {"subject": str(gate.subject), "reason": gate.reason, "message": gate.message, "until": gate.until}
+
+
+def _hold_json(hold: Hold) -> dict[str, Any]:
+    return {"subject": str(hold.subject), "reason": hold.reason, "message": hold.message, "hint": hold.hint}

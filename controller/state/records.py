@@ -1,0 +1,51 @@
+"""Unit records on a target, read and written with compare-and-swap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from controller.model import labels
+from controller.model.errors import Conflict
+from controller.model.identity import ObjectKey, UnitKey
+from controller.model.ports import ClusterClient
+from controller.model.record import UnitRecord
+from controller.state.record_format import from_config_map, to_config_map
+
+_TRIES = 5
+
+
+class Records:
+    """Every write names the version that it read; whoever comes second gets Conflict and looks again."""
+
+    def __init__(self, client: ClusterClient) -> None:
+        self._client = client
+
+    def read(self, unit: UnitKey) -> UnitRecord:
+        """The unit's record, or an empty one without `resource_version` where there is none."""
+        found = self._client.get(ObjectKey("ConfigMap", unit.namespace, unit.record_name))
+        return from_config_map(found) if found else UnitRecord(unit)
+
+    def all(self) -> tuple[UnitRecord, ...]:
+        """Every unit that has a record on this target."""
+        listing = self._client.list("ConfigMap", labels={labels.RECORD: "unit"})
+        return tuple(from_config_map(obj) for obj in listing.items)
+
+    def write(self, record: UnitRecord) -> UnitRecord:
+        """Store and return it with its new version. Raises Conflict if somebody else wrote in between."""
+        stored = self._client.apply(to_config_map(record))
+        return replace(record, resource_version=stored["metadata"]["resourceVersion"])
+
+    def change(self, unit: UnitKey, edit: Callable[[UnitRecord], UnitRecord]) -> UnitRecord:
+        """Read, edit, write; again when somebody else was faster. For commands; the engine ends its pass instead."""
+        for _ in range(_TRIES - 1):
+            try:
+                return self.write(edit(self.read(unit)))
+            except Conflict:
+                continue
+        return self.write(edit(self.read(unit)))
+
+    def delete(self, record: UnitRecord) -> None:
+        """Remove the record of a unit that has nothing left on the target."""
+        key = ObjectKey("ConfigMap", record.unit.namespace, record.unit.record_name)
+        self._client.delete(key, resource_version=record.resource_version)
