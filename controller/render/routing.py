@@ -79,11 +79,8 @@ def _access(scope: Scope, served_by: Deployment) -> list[dict[str, Any]]:
 
 
 def duration(seconds: float) -> str:
-    """Gateway API's Duration: `60s`, `1500ms`; hours only where seconds would need too many digits."""
-    thousandths = max(round(seconds * 1000), 1)
-    if thousandths % 1000:
-        return f"{thousandths}ms" if thousandths <= _MOST_SECONDS else f"{thousandths // 1000}s{thousandths % 1000}ms"
-    whole = thousandths // 1000
-    if whole <= _MOST_SECONDS:
-        return f"{whole}s"
-    return f"{whole // 3600}h{whole % 3600}s"
+    """Gateway API's Duration: `60s`, `1s500ms`; hours only where the seconds alone would need too many digits."""
+    whole, thousandths = divmod(max(round(seconds * 1000), 1), 1000)
+    hours, rest = divmod(whole, 3600) if whole > _MOST_SECONDS else (0, whole)
+    parts = ((hours, "h"), (rest, "s"), (thousandths, "ms"))
+    return "".join(f"{amount}{unit}" for amount, unit in parts if amount)
