@@ -82,7 +82,7 @@ def _bad_key(error: ValidationError, node: MapNode) -> Problem:
 
 
 def _wrong_value(error: ValidationError, name: str, node: Node | None) -> tuple[str, str, Node | None, str | None]:
-    wanted = error.validator_value
+    wanted: Any = error.validator_value
     written = f"`{_short(node.text)}`" if isinstance(node, Scalar) else _type_of(node)
     if error.validator == "type":
         return (
