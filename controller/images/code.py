@@ -1,0 +1,61 @@
+"""The code layer: git's tree at the commit, without the files that are declared to lie in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from controller.images.build import Build
+from controller.images.layers import Contents, Layer, LayerKind, Member
+from controller.images.lfs import is_pointer
+from controller.images.paths import layer_path, looks_secret, normalised, require_disjoint
+from controller.model.errors import Stalled
+from controller.model.images import CODE_DIRECTORY
+from controller.model.ports import CodeReader
+from controller.model.source import TreeEntry
+
+LARGEST = 4 << 30
+"""The most bytes of a code layer's files together."""
+
+_REGULAR = {"100644": False, "100664": False, "100755": True}
+_REFUSED = {"120000": "a symbolic link", "160000": "a submodule", "040000": "a directory"}
+
+
+def code_layer(build: Build) -> Layer:
+    """The layer of the code. A declared file wins over a file of the code at the same path."""
+    spec, code = build.spec, build.code
+    declared = sorted(layer_path(CODE_DIRECTORY, normalised(path)) for path in spec.files)
+
+    def make(_scratch: Path) -> Contents:
+        entries = [e for e in code.entries(spec.code) if "__pycache__" not in e.path.split("/")]
+        _require_small(entries)
+        members = [m for e in entries if (m := _member(e, code)).path not in declared]
+        require_disjoint([*declared, *(m.path for m in members)])
+        return Contents(CODE_DIRECTORY, members, compressed=True, warnings=tuple(_warnings(entries, code)))
+
+    tree = [spec.code.path, [list(entry) for entry in spec.code.entries]]
+    return build.layer(LayerKind.CODE, [tree, declared], make)
+
+
+def _member(entry: TreeEntry, code: CodeReader) -> Member:
+    executable = _REGULAR.get(entry.mode)
+    if executable is None:
+        what = _REFUSED.get(entry.mode, f"no regular file (mode {entry.mode})")
+        raise Stalled(f"{entry.path} is {what}, which cannot be in an image", hint="commit the file itself in its place")
+    return Member(layer_path(CODE_DIRECTORY, entry.path), entry.size, lambda: code.read(entry.blob), executable)
+
+
+def _require_small(entries: Sequence[TreeEntry]) -> None:
+    total = sum(entry.size for entry in entries)
+    if total > LARGEST:
+        largest = max(entries, key=lambda entry: entry.size)
+        message = f"the code has {total} bytes, more than the limit of {LARGEST}; its largest file is {largest.path}"
+        raise Stalled(message, hint="declare large files with a url and sha256 instead of committing them")
+
+
+def _warnings(entries: Sequence[TreeEntry], code: CodeReader) -> Iterator[str]:
+    for entry in entries:
+        if looks_secret(entry.path):
+            yield f"{entry.path} looks like a secret; whoever can pull the image can read it"
+        elif is_pointer(code, entry):
+            yield f"{entry.path} is a git LFS pointer; the image holds the pointer, not the file"

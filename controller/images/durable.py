@@ -1,0 +1,64 @@
+"""Files that are complete or absent, also after a crash: written beside their place, synced, renamed."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Replace a small file. Callers hold a lock for `path`: the partial file's name is derived from it."""
+    partial = path.with_name(f"{path.name}.partial")
+    with partial.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    rename_durably(partial, path)
+
+
+def rename_durably(partial: Path, path: Path) -> None:
+    """Move a complete file or directory to its place, and remember the move."""
+    partial.replace(path)
+    descriptor = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """Hold the lock named by `path` against other threads and processes; a killed owner releases it.
+
+    The file goes with its last owner, hence the second look: whoever waited may have locked a file that is gone.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = _locked(path)
+    while not _is_file_at(descriptor, path):
+        os.close(descriptor)
+        descriptor = _locked(path)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _locked(path: Path) -> int:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _is_file_at(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False

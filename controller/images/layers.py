@@ -1,0 +1,131 @@
+"""Layers: tar archives whose bytes follow from their content alone, whoever writes them, when and where."""
+
+from __future__ import annotations
+
+import gzip
+import tarfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from controller.images.paths import require_disjoint
+from controller.model.errors import Stalled
+
+MODIFIED = 315_619_200
+"""1980-01-02T00:00:00Z, in seconds: `zipfile` refuses what is before 1980, and the first of January is that west of UTC."""
+
+CREATED = "1980-01-02T00:00:00Z"
+_COMPRESSION = 1
+_BLOCK = 1 << 20
+
+
+class LayerKind(StrEnum):
+    """What a layer holds; in the image's order, from what changes least to what changes most."""
+
+    DEPENDENCIES = "dependencies"
+    OWN = "own"
+    FILE = "file"
+    CODE = "code"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One regular file of a layer: its path in the image without the first slash, and its bytes, `size` of them."""
+
+    path: str
+    size: int
+    blocks: Callable[[], Iterator[bytes]]
+    executable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What is to be in a layer. `directory` is the only one with an entry of its own: others keep the base's modes.
+
+    `source` is the sha256 of a file layer's only file, where its bytes also lie in the blob cache.
+    """
+
+    directory: str
+    members: Sequence[Member]
+    compressed: bool = False
+    source: str = ""
+    distributions: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A layer that lies in the layout. `diff_id` is the digest of the uncompressed archive."""
+
+    kind: LayerKind
+    digest: str
+    diff_id: str
+    size: int
+    compressed: bool = False
+    source: str = ""
+    distributions: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def media_type(self) -> str:
+        return f"application/vnd.oci.image.layer.v1.tar{'+gzip' if self.compressed else ''}"
+
+
+class Sink(Protocol):
+    """Where bytes go; a file or a digest."""
+
+    def write(self, data: bytes, /) -> int: ...
+
+    def flush(self) -> object: ...
+
+
+def write_tar(contents: Contents, sink: Sink) -> None:
+    """Write the archive: names sorted, owner 0, one time, modes 0644 or 0755, PAX. Constant memory.
+
+    Raises `Stalled` for paths that collide and for a file that yields more or fewer bytes than it said.
+    """
+    members = sorted(contents.members, key=lambda m: m.path)
+    require_disjoint(m.path for m in members)
+    written = _write(sink, _header(contents.directory.strip("/"), 0, tarfile.DIRTYPE, executable=True))
+    for member in members:
+        written += _write(sink, _header(member.path, member.size, tarfile.REGTYPE, executable=member.executable))
+        written += _write_file(sink, member)
+    _write(sink, bytes(tarfile.RECORDSIZE - written % tarfile.RECORDSIZE + tarfile.RECORDSIZE))
+
+
+def compressed(sink: Sink) -> gzip.GzipFile:
+    """A gzip stream over `sink` whose bytes depend on nothing but what is written; close it, the sink stays open."""
+    return gzip.GzipFile(filename="", mode="wb", compresslevel=_COMPRESSION, fileobj=sink, mtime=0)
+
+
+def in_blocks(data: bytes) -> Callable[[], Iterator[bytes]]:
+    """A member's bytes, where they are in memory already."""
+    return lambda: (data[start : start + _BLOCK] for start in range(0, len(data), _BLOCK))
+
+
+def _header(path: str, size: int, kind: bytes, *, executable: bool) -> bytes:
+    info = tarfile.TarInfo(path)
+    info.type, info.size, info.mtime, info.mode = kind, size, MODIFIED, 0o755 if executable else 0o644
+    return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict")
+
+
+def _write_file(sink: Sink, member: Member) -> int:
+    size = 0
+    for block in member.blocks():
+        size += _write(sink, block)
+        if size > member.size:
+            break
+    if size != member.size:
+        raise Stalled(f"/{member.path} changed while it was read: {size} bytes where {member.size} were announced")
+    return size + _write(sink, bytes(-size % tarfile.BLOCKSIZE))
+
+
+def _write(sink: Sink, data: bytes) -> int:
+    sink.write(data)
+    return len(data)
+
+
+def total_size(members: Iterable[Member]) -> int:
+    """Bytes of all files, for progress."""
+    return sum(member.size for member in members)

@@ -1,0 +1,97 @@
+"""Which paths a layer may contain. What comes from a repository is hostile: a wrong name can wreck a base image.
+
+Reproduced on dockerd 20.10 and containerd 1.6: `.wh.passwd` deleted the base's file, `../..` was followed, two entries
+of one path made the image unpullable, and an entry for a directory of the base reset its mode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+
+from controller.model.errors import Stalled
+
+_LONGEST_NAME = 255
+_LONGEST_PATH = 4000
+_SECRETS = (
+    ".env",
+    ".env.*",
+    "*.pem",
+    "*.p12",
+    "*.pfx",
+    "id_rsa",
+    "id_dsa",
+    "id_ecdsa",
+    "id_ed25519",
+    ".npmrc",
+    ".netrc",
+    ".pypirc",
+    ".git-credentials",
+)
+_SECRET_PATHS = (".docker/config.json", ".aws/credentials", ".config/gcloud/*.json", ".kube/config")
+_EXAMPLES = ("*.example", "*.sample", "*.template", "*.dist")
+
+
+def layer_path(directory: str, path: str) -> str:
+    """The entry of `path` below the image's `directory`, which is absolute. Raises `Stalled` for a path that may harm."""
+    complaint = _complaint(path)
+    if complaint:
+        raise Stalled(f"{path!r} cannot be in an image: {complaint}", hint="rename or remove this file")
+    return f"{directory.strip('/')}/{path}"
+
+
+def normalised(path: str) -> str:
+    """A declared path without its `.` parts: `./model` and `model` are one file."""
+    return "/".join(part for part in path.split("/") if part != ".")
+
+
+def require_disjoint(paths: Iterable[str]) -> None:
+    """Raise `Stalled` where two entries have one path, or a file's path is another one's directory."""
+    seen: set[str] = set()
+    for path in paths:
+        if path in seen:
+            raise Stalled(f"two files of the image have one path: /{path}", hint="give one of them another path")
+        seen.add(path)
+    for path in seen:
+        for parent in _parents(path):
+            if parent in seen:
+                message = f"/{parent} would be a file and the directory of /{path} at once"
+                raise Stalled(message, hint="give one of them another path")
+
+
+def looks_secret(path: str) -> bool:
+    """Whether a file's name is one that usually holds credentials; a layer is readable by all who can pull it."""
+    name = path.rpartition("/")[2]
+    if any(fnmatchcase(name, pattern) for pattern in _EXAMPLES):
+        return False
+    return any(fnmatchcase(name, p) for p in _SECRETS) or any(fnmatchcase(f"/{path}", f"*/{p}") for p in _SECRET_PATHS)
+
+
+def _parents(path: str) -> Iterable[str]:
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        yield path
+
+
+def _complaint(path: str) -> str | None:
+    try:
+        encoded = path.encode()
+    except UnicodeEncodeError:
+        return "its name is not UTF-8"
+    if not path or path.startswith("/"):
+        return "the path must be relative"
+    if "\0" in path:
+        return "the name contains a NUL byte"
+    if len(encoded) > _LONGEST_PATH:
+        return f"the path is longer than {_LONGEST_PATH} bytes"
+    return next(filter(None, map(_complaint_about_part, path.split("/"))), None)
+
+
+def _complaint_about_part(part: str) -> str | None:
+    if part in ("", ".", ".."):
+        return "a part of the path is empty, `.` or `..`"
+    if part.startswith(".wh."):
+        return "a name that begins with `.wh.` deletes files of the base image"
+    if len(part.encode()) > _LONGEST_NAME:
+        return f"a name is longer than {_LONGEST_NAME} bytes"
+    return None
