@@ -84,11 +84,11 @@ class GoldenCheck:
 
 @dataclass(frozen=True, slots=True)
 class ConfirmCheck:
-    """Ask the data plane until `path` answers with `workload` in its header."""
+    """Ask the data plane until every path answers with its workload in the header; `subject` is the alias."""
 
     subject: str
-    workloads: tuple[tuple[str, str], ...]
-    """(path, workload) of every route that moved together."""
+    routes: tuple[tuple[str, str, str], ...]
+    """(path, workload, version) of every route that moved together."""
 
 
 @dataclass(frozen=True, slots=True)

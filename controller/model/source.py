@@ -106,6 +106,9 @@ class Snapshot:
     diagnostics: tuple[Diagnostic, ...] = ()
     local: bool = False
     """Read from a working directory, maybe with uncommitted changes."""
+    rewritten: bool = False
+    released: frozenset[str] = frozenset()
+    """Only when `rewritten`: the deployments that a commit of `since..revision` releases."""
 
     def releases_hold(self, deployment: str, path: str) -> bool:
         """Whether a commit since the last change of `path` allows what that change removes from `deployment`."""

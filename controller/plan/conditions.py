@@ -30,7 +30,7 @@ def _ready(plan: Plan) -> tuple[str, str, str, str]:
     if plan.holds:
         return "Ready", "False", plan.holds[0].reason, _words(h.message for h in plan.holds)
     if plan.is_settled:
-        return "Ready", "True", "Applied", f"{plan.revision} serves"
+        return "Ready", "True", "Applied", "everything declared is as declared"
     return "Ready", "Unknown", "Reconciling", _words(g.message for g in plan.gates if not g.clock)
 
 

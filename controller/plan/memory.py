@@ -35,9 +35,9 @@ def passed_facts(check: GoldenCheck, revision: str, at: float, failure: str | No
     return Fact(kind, check.subject, check.workload, revision, at, failure or "")
 
 
-def confirmed_facts(check: ConfirmCheck, version: str, revision: str, at: float) -> tuple[Fact, ...]:
+def confirmed_facts(check: ConfirmCheck, revision: str, at: float) -> tuple[Fact, ...]:
     """The facts that follow the data plane's answer; they start the drain clock of what was left."""
-    return tuple(Fact(FactKind.CONFIRMED, check.subject, workload, revision, at, version) for _, workload in check.workloads)
+    return tuple(Fact(FactKind.CONFIRMED, check.subject, w, revision, at, version) for _, w, version in check.routes)
 
 
 def outdated(view: View, switches: Mapping[str, Switch], routes: Iterable[VersionRoute]) -> Iterator[Fact]:

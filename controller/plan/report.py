@@ -37,7 +37,7 @@ def to_json(plan: Plan) -> dict[str, Any]:
         "failures": [_gate_json(gate) for gate in plan.failures],
         "holds": [_hold_json(hold) for hold in plan.holds],
         "golden": [{"subject": g.subject, "workload": g.workload, "path": g.path} for g in plan.golden],
-        "confirms": [{"alias": c.subject, "routes": [list(pair) for pair in c.workloads]} for c in plan.confirms],
+        "confirms": [{"alias": c.subject, "routes": [list(route) for route in c.routes]} for c in plan.confirms],
         "facts": [
             {"kind": f.kind.value, "subject": f.subject, "input": f.input, "at": f.at, "detail": f.detail} for f in plan.facts
         ],

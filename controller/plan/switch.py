@@ -122,7 +122,7 @@ def _unconfirmed(view: View, switch: Switch) -> dict[str, str]:
 
 def _confirmation(view: View, alias: AliasRoutes, pending: Mapping[str, str]) -> ConfirmCheck:
     routes = view.alias_routes[alias.name]
-    paths = sorted((annotation(routes[e], labels.PATH) or "", workload) for e, workload in pending.items())
+    paths = sorted((annotation(routes[e], labels.PATH) or "", w, view.version_of(w)) for e, w in pending.items())
     return ConfirmCheck(alias.name, tuple(paths))
 
 

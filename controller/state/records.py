@@ -8,6 +8,7 @@ from dataclasses import replace
 from controller.model import labels
 from controller.model.errors import Conflict
 from controller.model.identity import ObjectKey, UnitKey
+from controller.model.objects import Object
 from controller.model.ports import ClusterClient
 from controller.model.record import UnitRecord
 from controller.state.record_format import from_config_map, to_config_map
@@ -16,10 +17,14 @@ _TRIES = 5
 
 
 class Records:
-    """Every write names the version that it read; whoever comes second gets Conflict and looks again."""
+    """Every write names the version that it read; whoever comes second gets Conflict and looks again.
 
-    def __init__(self, client: ClusterClient) -> None:
+    `written` is told every object that was stored, for a cache ahead of its watch.
+    """
+
+    def __init__(self, client: ClusterClient, written: Callable[[Object], None] | None = None) -> None:
         self._client = client
+        self._written = written
 
     def read(self, unit: UnitKey) -> UnitRecord:
         """The unit's record, or an empty one without `resource_version` where there is none."""
@@ -34,6 +39,8 @@ class Records:
     def write(self, record: UnitRecord) -> UnitRecord:
         """Store and return it with its new version. Raises Conflict if somebody else wrote in between."""
         stored = self._client.apply(to_config_map(record))
+        if self._written:
+            self._written(stored)
         return replace(record, resource_version=stored["metadata"]["resourceVersion"])
 
     def change(self, unit: UnitKey, edit: Callable[[UnitRecord], UnitRecord]) -> UnitRecord:

@@ -1,0 +1,74 @@
+"""Is an image there, and if not, have it built: once per key, whoever asks."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from controller.engine.background import Background
+from controller.engine.steps import Observer, Step, unobserved
+from controller.model.errors import PointsmanError, Stalled
+from controller.model.images import BuildFailure, Image, ImageSpec, ImageState
+from controller.model.ports import CodeReader, ImageBuilder, Progress
+
+_RETRY = 15.0
+_log = logging.getLogger(__name__)
+
+
+class Builds:
+    """What is known of each image key. "It exists" is remembered for ever, "it is missing" never."""
+
+    def __init__(self, progress: Progress, observer: Observer = unobserved, workers: int = 2) -> None:
+        self._jobs = Background("build", workers)
+        self._lock = threading.Lock()
+        self._built: dict[str, Image] = {}
+        self._failed: dict[str, tuple[BuildFailure, float]] = {}
+        self._progress = progress
+        self._observer = observer
+
+    def state(self, spec: ImageSpec, builder: ImageBuilder) -> ImageState:
+        """Built, failed, or None: missing, and maybe being built."""
+        key = spec.key
+        with self._lock:
+            known = self._built.get(key)
+            failure, until = self._failed.get(key, (None, 0.0))
+        if known:
+            return known
+        if failure and time.monotonic() < until:
+            return failure
+        found = builder.find(spec)
+        if found:
+            with self._lock:
+                self._built[key] = found
+        return found
+
+    def request(self, spec: ImageSpec, builder: ImageBuilder, code: CodeReader, then: Callable[[], None]) -> None:
+        """Build in the background; `then` is called when the state may have changed."""
+        self._jobs.submit(spec.key, lambda: self._build(spec, builder, code, then))
+
+    def forget_failures(self) -> None:
+        """A person asked for another try."""
+        with self._lock:
+            self._failed.clear()
+
+    def close(self) -> None:
+        self._jobs.close()
+
+    def _build(self, spec: ImageSpec, builder: ImageBuilder, code: CodeReader, then: Callable[[], None]) -> None:
+        self._observer(Step.BUILD_STARTED)
+        try:
+            image = builder.build(spec, code, self._progress)
+        except PointsmanError as error:
+            permanent = isinstance(error, Stalled)
+            failure = BuildFailure(spec.key, error.message, error.hint, permanent)
+            _log.warning("image %s: %s", spec.tag, error.message)
+            with self._lock:
+                self._failed[spec.key] = (failure, float("inf") if permanent else time.monotonic() + _RETRY)
+        else:
+            with self._lock:
+                self._built[spec.key] = image
+                self._failed.pop(spec.key, None)
+            self._observer(Step.BUILD_FINISHED)
+        then()

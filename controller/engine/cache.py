@@ -1,0 +1,130 @@
+"""Everything of ours on a target, kept current by one list-watch per kind: a pass asks the cluster for nothing."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+
+from controller.model import labels
+from controller.model.errors import Conflict, PointsmanError
+from controller.model.identity import ObjectKey
+from controller.model.objects import Object, key_of, label
+from controller.model.ports import ClusterClient, EventType, WatchEvent
+
+KINDS = (
+    "Namespace",
+    "ConfigMap",
+    "ServiceAccount",
+    "Deployment",
+    "Service",
+    "HorizontalPodAutoscaler",
+    "PodDisruptionBudget",
+    "HTTPRoute",
+    "Pod",
+    "EndpointSlice",
+)
+_OURS = {labels.MANAGED_BY: "pointsman"}
+_PAUSE = 1.0
+_log = logging.getLogger(__name__)
+
+
+class TargetCache:
+    """Objects by unit hash. `on_change` is called with the hash of the unit that an event concerns.
+
+    A reading that failed leaves what is known in place: "could not read" is never "is not there".
+    """
+
+    def __init__(self, client: ClusterClient, on_change: Callable[[str], None]) -> None:
+        self._client = client
+        self._on_change = on_change
+        self._lock = threading.Lock()
+        self._units: dict[str, dict[ObjectKey, Object]] = defaultdict(dict)
+        self._listed: dict[str, threading.Event] = {kind: threading.Event() for kind in KINDS}
+        self._stop = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._follow, args=(kind,), name=f"watch-{kind}", daemon=True) for kind in KINDS
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Take in nothing more. A thread ends with its open watch, at the latest when the client is closed."""
+        self._stop.set()
+
+    def wait(self, timeout: float) -> bool:
+        """Whether every kind has been listed once: before that nothing may be concluded from an absence."""
+        return all(event.wait(timeout) for event in self._listed.values())
+
+    @property
+    def complete(self) -> bool:
+        return all(event.is_set() for event in self._listed.values())
+
+    def of_unit(self, unit_hash: str) -> dict[ObjectKey, Object]:
+        """What carries the unit's label, and the namespaces; a copy that nobody changes."""
+        with self._lock:
+            return {**self._units.get("", {}), **self._units.get(unit_hash, {})}
+
+    def records(self) -> tuple[Object, ...]:
+        """The ConfigMaps of all unit records."""
+        with self._lock:
+            found = [obj for objects in self._units.values() for obj in objects.values()]
+        return tuple(obj for obj in found if obj["kind"] == "ConfigMap" and label(obj, labels.RECORD))
+
+    def note(self, obj: Object) -> None:
+        """What a write of our own returned, ahead of the watch."""
+        with self._lock:
+            self._units[label(obj, labels.UNIT) or ""][key_of(obj)] = obj
+
+    def forget(self, key: ObjectKey) -> None:
+        """What a delete of our own removed, ahead of the watch."""
+        with self._lock:
+            for objects in self._units.values():
+                objects.pop(key, None)
+
+    def _follow(self, kind: str) -> None:
+        version = ""
+        while not self._stop.is_set():
+            try:
+                version = version or self._list(kind)
+                for event in self._client.watch(kind, version, labels=_OURS):
+                    version = event.object["metadata"]["resourceVersion"]
+                    self._take(event)
+                    if self._stop.is_set():
+                        return
+            except Conflict:
+                version = ""
+            except PointsmanError as error:
+                _log.warning("watching %s: %s", kind, error)
+                self._stop.wait(_PAUSE)
+
+    def _list(self, kind: str) -> str:
+        listing = self._client.list(kind, labels=_OURS)
+        fresh = {key_of(obj): obj for obj in listing.items}
+        with self._lock:
+            for objects in self._units.values():
+                for key in [key for key in objects if key.kind == kind and key not in fresh]:
+                    del objects[key]
+            for key, obj in fresh.items():
+                self._units[label(obj, labels.UNIT) or ""][key] = obj
+        self._listed[kind].set()
+        self._announce(listing.items)
+        return listing.resource_version
+
+    def _take(self, event: WatchEvent) -> None:
+        obj, key = event.object, key_of(event.object)
+        with self._lock:
+            objects = self._units[label(obj, labels.UNIT) or ""]
+            if event.type is EventType.DELETED:
+                objects.pop(key, None)
+            else:
+                objects[key] = obj
+        self._announce((obj,))
+
+    def _announce(self, items: Iterable[Object]) -> None:
+        for unit in {label(obj, labels.UNIT) for obj in items}:
+            if unit:
+                self._on_change(unit)

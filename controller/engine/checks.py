@@ -1,0 +1,113 @@
+"""Questions to the data plane: golden requests on a version URL, and who answers on an alias URL."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import httpx2
+
+from controller.engine.targets import Target
+from controller.model import labels
+from controller.model.changes import ConfirmCheck, GoldenCheck
+from controller.model.declared import GoldenRequest
+
+_GATEWAY_FAULTS = (502, 503, 504)
+_TRIES = 3
+_SHOWN = 300
+CONFIRM_TIMEOUT = 20.0
+"""Seconds to ask before the pass looks at everything again; Traefik applies a route within 2 s (providersThrottleDuration)."""
+CONSECUTIVE = 2
+
+
+def run_golden(target: Target, check: GoldenCheck) -> str | None:
+    """Send each golden request through the gateway. None when all answers fit, else what the first misfit was."""
+    with _client(target, check.timeout) as client:
+        for request in check.requests:
+            failure = _golden(client, target.gateways[0], check, request)
+            if failure:
+                return f"{request.name}: {failure}"
+    return None
+
+
+def run_confirm(target: Target, check: ConfirmCheck) -> bool:
+    """Whether, within the time limit, every gateway answers on every path with the workload that it should lead to."""
+    deadline = time.monotonic() + CONFIRM_TIMEOUT
+    with _client(target, 5.0) as client:
+        asked = [(base + path, workload) for base in target.gateways for path, workload, _ in check.routes]
+        return all(_answers(client, url, workload, deadline) for url, workload in asked)
+
+
+def _client(target: Target, timeout: float) -> httpx2.Client:
+    auth = ("pointsman-probe", target.probe.reveal()) if target.probe else None
+    return httpx2.Client(timeout=timeout, auth=auth, follow_redirects=False, trust_env=False)
+
+
+def _golden(client: httpx2.Client, base: str, check: GoldenCheck, request: GoldenRequest) -> str | None:
+    url = base + check.path + ("" if request.path == "/" else request.path)
+    failure = None
+    for attempt in range(_TRIES):
+        time.sleep(0.2 * attempt)
+        try:
+            answer = client.request(request.method, url, headers=dict(request.headers), content=request.body)
+        except httpx2.HTTPError as error:
+            failure = f"no answer: {error or type(error).__name__}"
+            continue
+        failure = _misfit(answer, check, request)
+        if failure is None or answer.status_code not in _GATEWAY_FAULTS:
+            return failure
+    return failure
+
+
+def _misfit(answer: httpx2.Response, check: GoldenCheck, request: GoldenRequest) -> str | None:
+    served = answer.headers.get(labels.HEADER_WORKLOAD)
+    if served != check.workload:
+        return f"answered by {served or 'somebody else'} instead of {check.workload}"
+    if answer.status_code != request.status:
+        return f"expected status {request.status}, got {answer.status_code}: {_shown(answer.text)}"
+    if request.text is not None and request.text not in answer.text:
+        return f"expected the text {request.text!r}, got: {_shown(answer.text)}"
+    return _json_misfit(answer.text, request.json) if request.expects_json else None
+
+
+def _json_misfit(text: str, expected: Any) -> str | None:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return f"expected JSON, got: {_shown(text)}"
+    return subset_misfit(expected, found)
+
+
+def subset_misfit(expected: Any, found: Any, place: str = "json") -> str | None:
+    """None when everything expected is in what was found: maps may have more keys, everything else is equal."""
+    if isinstance(expected, Mapping) and isinstance(found, Mapping):
+        misfits = (subset_misfit(v, found.get(k), f"{place}.{k}") for k, v in expected.items())
+        return next((misfit for misfit in misfits if misfit), None)
+    if isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
+        pairs = enumerate(zip(expected, found, strict=True))
+        return next((m for i, (e, f) in pairs if (m := subset_misfit(e, f, f"{place}[{i}]"))), None)
+    same = expected == found and isinstance(expected, bool) == isinstance(found, bool)
+    return None if same else f"expected {place} = {json.dumps(expected)}, got {_shown(json.dumps(found))}"
+
+
+def _answers(client: httpx2.Client, url: str, workload: str, deadline: float) -> bool:
+    streak, pause = 0, 0.01
+    while time.monotonic() < deadline:
+        try:
+            served = client.head(url).headers.get(labels.HEADER_WORKLOAD)
+        except httpx2.HTTPError:
+            served = None
+        streak = streak + 1 if served == workload else 0
+        if streak >= CONSECUTIVE:
+            return True
+        if streak == 0:
+            time.sleep(pause)
+            pause = min(pause * 2, 0.5)
+    return False
+
+
+def _shown(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _SHOWN else line[:_SHOWN] + "…"

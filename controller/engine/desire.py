@@ -1,0 +1,75 @@
+"""What one unit should have: rendered from the newest publication, and only again when an input of it changed."""
+
+from __future__ import annotations
+
+import threading
+
+from controller.engine.builds import Builds
+from controller.engine.sources import Publication
+from controller.engine.targets import Target
+from controller.model.desired import DesiredState
+from controller.model.identity import UnitKey
+from controller.model.images import ImageSpec, ImageState
+from controller.model.record import UnitRecord
+from controller.model.source import Revision
+from controller.render.images import image_spec
+from controller.render.renderer import render, render_gone
+
+
+class Desire:
+    """Renders units; remembers each unit's last answer and the inputs that it came from."""
+
+    def __init__(self, builds: Builds) -> None:
+        self._builds = builds
+        self._lock = threading.Lock()
+        self._specs: dict[UnitKey, tuple[Publication, tuple[ImageSpec, ...]]] = {}
+        self._last: dict[UnitKey, tuple[Publication, dict[str, ImageState], bool, DesiredState]] = {}
+
+    def of(self, unit: UnitKey, target: Target, publication: Publication, record: UnitRecord) -> DesiredState:
+        """The unit's desired state at the publication's revision, `gone` for one that is not declared any more."""
+        rewritten = is_rewritten(publication, record, unit.deployment)
+        if unit.deployment not in publication.declared.deployments:
+            revision = publication.declared.revision
+            return render_gone(unit, revision, target.profile, snapshot=publication.snapshot, rewritten=rewritten)
+        images = {spec.key: self._builds.state(spec, target.builder) for spec in self._image_specs(unit, target, publication)}
+        with self._lock:
+            last = self._last.get(unit)
+        if last and last[0] is publication and last[1] == images and last[2] == rewritten:
+            return last[3]
+        declared, snapshot = publication.declared, publication.snapshot
+        desired = render(declared, unit.deployment, target.profile, images, snapshot=snapshot, rewritten=rewritten)
+        with self._lock:
+            self._last[unit] = (publication, images, rewritten, desired)
+        return desired
+
+    def _image_specs(self, unit: UnitKey, target: Target, publication: Publication) -> tuple[ImageSpec, ...]:
+        with self._lock:
+            known = self._specs.get(unit)
+        if known and known[0] is publication:
+            return known[1]
+        declared = publication.declared
+        specs = {}
+        for served in declared.deployments[unit.deployment].versions.values():
+            for endpoint in served.version.endpoints:
+                spec = image_spec(declared, served.version, endpoint, target.profile)
+                specs[spec.key] = spec
+        with self._lock:
+            self._specs[unit] = (publication, tuple(specs.values()))
+        return tuple(specs.values())
+
+
+def is_rewritten(publication: Publication, record: UnitRecord, deployment: str) -> bool:
+    """Whether the applied revision is not an ancestor of the new one, and no commit since then allows removals."""
+    applied, new = _commit(record.applied), publication.snapshot.revision.commit
+    source = publication.source
+    if not applied or applied == new or source.is_ancestor(applied, new):
+        return False
+    releases = (r for r in publication.snapshot.releases if r.deployment == deployment)
+    return all(source.is_ancestor(release.commit, applied) for release in releases)
+
+
+def _commit(revision: str) -> str:
+    try:
+        return Revision.parse(revision).commit
+    except ValueError:
+        return ""

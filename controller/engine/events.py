@@ -1,0 +1,32 @@
+"""What a pass did, as events for `history`: in the words of the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from controller.engine.apply import ApplyResult
+from controller.model.changes import Operation, Plan
+from controller.model.record import Fact, FactKind
+
+_TOLD = {
+    FactKind.CONFIRMED: "confirmed",
+    FactKind.GIVEN_UP: "given-up",
+    FactKind.GOLDEN_FAILED: "golden-failed",
+    FactKind.GOLDEN_PASSED: "golden-passed",
+}
+
+
+def events_of(made: Plan, result: ApplyResult, answers: Iterable[Fact]) -> Iterator[dict[str, object]]:
+    """One event per object that was written and per fact that a person wants to hear of."""
+    for change in result.done:
+        if change.key.kind == "HTTPRoute" or change.operation is not Operation.UPDATE:
+            yield _event(made, change.operation.value, str(change.key), change.reason)
+    for failure in result.failed:
+        yield _event(made, "failed", str(failure.change.key), str(failure.error))
+    for fact in (*answers, *made.facts):
+        if fact.kind in _TOLD:
+            yield _event(made, _TOLD[fact.kind], fact.subject, fact.detail or fact.input)
+
+
+def _event(made: Plan, kind: str, subject: str, message: str) -> dict[str, object]:
+    return {"at": made.now, "revision": made.revision, "event": kind, "subject": subject, "message": message}

@@ -1,0 +1,47 @@
+"""The cached objects of one unit as the plan wants to see them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from controller.engine.cache import TargetCache
+from controller.model import labels
+from controller.model.identity import ObjectKey, UnitKey
+from controller.model.objects import Object, at, label
+from controller.model.observed import ObservedState
+from controller.model.ports import ClusterClient
+from controller.model.record import UnitRecord
+from controller.state.record_format import from_config_map
+
+_STATUS_KINDS = ("Pod", "EndpointSlice", "ConfigMap")
+
+
+def observe(cache: TargetCache, client: ClusterClient, unit: UnitKey, secrets: Iterable[str]) -> ObservedState:
+    """The unit's objects, pods and slices. Secrets are asked for by name (their keys only): nobody watches them."""
+    objects = cache.of_unit(unit.hash)
+    return ObservedState(
+        objects={key: obj for key, obj in objects.items() if key.kind not in _STATUS_KINDS},
+        pods=_grouped(objects, "Pod", labels.WORKLOAD),
+        slices=_grouped(objects, "EndpointSlice", labels.SERVICE_NAME),
+        secrets=_secret_keys(client, unit.namespace, secrets),
+    )
+
+
+def cached_record(cache: TargetCache, unit: UnitKey) -> UnitRecord:
+    """The unit's record as last seen; a stale one costs a Conflict at its next write, nothing more."""
+    found = cache.of_unit(unit.hash).get(ObjectKey("ConfigMap", unit.namespace, unit.record_name))
+    return from_config_map(found) if found else UnitRecord(unit)
+
+
+def _grouped(objects: Mapping[ObjectKey, Object], kind: str, name: str) -> dict[str, tuple[Object, ...]]:
+    groups: dict[str, list[Object]] = defaultdict(list)
+    for key, obj in sorted(objects.items()):
+        if key.kind == kind:
+            groups[label(obj, name) or ""].append(obj)
+    return {group: tuple(items) for group, items in groups.items()}
+
+
+def _secret_keys(client: ClusterClient, namespace: str, names: Iterable[str]) -> dict[str, frozenset[str]]:
+    found = {name: client.get(ObjectKey("Secret", namespace, name)) for name in sorted(set(names))}
+    return {name: frozenset(at(obj, "data", default={})) for name, obj in found.items() if obj is not None}

@@ -1,0 +1,177 @@
+"""One pass over one unit: gather, plan, remember, carry out, ask. It may run at any time and be killed anywhere."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+from controller.engine.apply import ApplyResult, apply_changes
+from controller.engine.background import Background
+from controller.engine.builds import Builds
+from controller.engine.cache import TargetCache
+from controller.engine.checks import run_confirm, run_golden
+from controller.engine.desire import Desire
+from controller.engine.events import events_of
+from controller.engine.observe import cached_record, observe
+from controller.engine.retry import RESYNC
+from controller.engine.sources import Publication
+from controller.engine.steps import Observer, Step
+from controller.engine.targets import Target
+from controller.model.changes import ConfirmCheck, GoldenCheck, Operation, Plan
+from controller.model.diagnostics import PROJECT, Diagnostic, Subject
+from controller.model.errors import PointsmanError
+from controller.model.identity import UnitKey
+from controller.model.ports import HistoryStore
+from controller.model.record import Fact, UnitRecord
+from controller.plan.conditions import conditions_after
+from controller.plan.memory import confirmed_facts, passed_facts
+from controller.plan.planner import held_plan, plan
+from controller.state.records import Records
+
+
+@dataclass(frozen=True, slots=True)
+class UnitWork:
+    """Everything that a pass needs besides the unit's key."""
+
+    unit: UnitKey
+    target: Target
+    cache: TargetCache
+    publication: Publication
+
+
+@dataclass(frozen=True, slots=True)
+class PassResult:
+    """The plan of a pass, what became of it, and when to look again (seconds) if nothing failed."""
+
+    plan: Plan
+    applied: ApplyResult
+    again: float
+
+    @property
+    def error(self) -> PointsmanError | None:
+        """The first change that the target refused."""
+        return next((r.error for r in self.applied.failed), None)
+
+
+class Passes:
+    """Runs passes; keeps in memory only the answers of checks that no record holds yet."""
+
+    def __init__(self, builds: Builds, history: HistoryStore, observer: Observer, enqueue: Callable[[UnitKey], None]) -> None:
+        self._builds = builds
+        self._desire = Desire(builds)
+        self._history = history
+        self._observer = observer
+        self._enqueue = enqueue
+        self._checks = Background("check", 4)
+        self._lock = threading.Lock()
+        self._answers: dict[UnitKey, list[Fact]] = defaultdict(list)
+
+    def run(self, work: UnitWork) -> PassResult:
+        """One pass. Raises what ended it (Conflict: look again at once); the record says how far it came."""
+        answers = self._known_answers(work.unit)
+        stored = cached_record(work.cache, work.unit)
+        made = self._plan(work, stored.with_facts(answers))
+        self._observer(Step.PLANNED)
+        record = self._remember(work, stored, made, answers)
+        result = apply_changes(made, work.target.client, work.cache, self._observer)
+        self._close(work, record, made, result)
+        self._ask(work, made)
+        for event in events_of(made, result, answers):
+            self._history.append(str(work.unit), event)
+        return PassResult(made, result, self._again(made))
+
+    def close(self) -> None:
+        self._checks.close()
+
+    # plan
+
+    def _plan(self, work: UnitWork, record: UnitRecord) -> Plan:
+        declared, now = work.publication.declared, time.time()
+        holding = holding_diagnostics(work.publication, work.unit)
+        if holding:
+            return held_plan(work.unit, str(declared.revision), holding, record, now)
+        desired = self._desire.of(work.unit, work.target, work.publication, record)
+        secrets = (ref.secret for w in desired.workloads.values() for ref in w.secrets)
+        return plan(desired, observe(work.cache, work.target.client, work.unit, secrets), record, now)
+
+    # record
+
+    def _remember(self, work: UnitWork, stored: UnitRecord, made: Plan, answers: tuple[Fact, ...]) -> UnitRecord:
+        """Write what the changes rely on, before them; without changes, how the unit is. Nothing new costs no write."""
+        wanted = replace(stored.with_facts((*answers, *made.facts), made.dropped), inventory=made.inventory)
+        if not made.changes:
+            wanted = replace(wanted, conditions=conditions_after(made, stored.conditions, made.now))
+        if _same(wanted, stored) and (stored.applied or not made.is_settled):
+            return stored
+        applied = made.revision if made.is_settled else stored.applied
+        source = work.publication.snapshot.source
+        written = self._write(work, replace(wanted, attempted=made.revision, applied=applied, source=source))
+        with self._lock:
+            self._answers[work.unit] = [fact for fact in self._answers[work.unit] if fact not in answers]
+        self._observer(Step.RECORD_WRITTEN)
+        return written
+
+    def _close(self, work: UnitWork, record: UnitRecord, made: Plan, result: ApplyResult) -> None:
+        """Strike from the inventory what is gone; the record itself goes last, when nothing is left."""
+        self._observer(Step.CHANGES_APPLIED)
+        gone = {change.key for change in result.done if change.operation is Operation.DELETE}
+        if gone:
+            self._write(work, replace(record, inventory=record.inventory - gone))
+        elif made.is_settled and not record.inventory and work.unit.deployment not in work.publication.declared.deployments:
+            Records(work.target.client).delete(record)
+        self._observer(Step.RECORD_CLOSED)
+
+    def _write(self, work: UnitWork, record: UnitRecord) -> UnitRecord:
+        return Records(work.target.client, work.cache.note).write(record)
+
+    # questions
+
+    def _ask(self, work: UnitWork, made: Plan) -> None:
+        for spec in made.builds:
+            code = work.publication.source.code
+            self._builds.request(spec, work.target.builder, code, partial(self._enqueue, work.unit))
+        for golden in made.golden:
+            self._checks.submit((work.unit, golden.subject, golden.workload), partial(self._golden, work, made, golden))
+        for confirm in made.confirms:
+            self._checks.submit((work.unit, confirm.subject), partial(self._confirm, work, made, confirm))
+
+    def _golden(self, work: UnitWork, made: Plan, check: GoldenCheck) -> None:
+        failure = run_golden(work.target, check)
+        self._observer(Step.GOLDEN_ANSWERED)
+        self._answer(work.unit, passed_facts(check, made.revision, time.time(), failure))
+
+    def _confirm(self, work: UnitWork, made: Plan, check: ConfirmCheck) -> None:
+        answered = run_confirm(work.target, check)
+        self._observer(Step.CONFIRM_ANSWERED)
+        if answered:
+            self._answer(work.unit, *confirmed_facts(check, made.revision, time.time()))
+        self._enqueue(work.unit)
+
+    def _answer(self, unit: UnitKey, *facts: Fact) -> None:
+        with self._lock:
+            self._answers[unit] += facts
+        self._enqueue(unit)
+
+    def _known_answers(self, unit: UnitKey) -> tuple[Fact, ...]:
+        with self._lock:
+            return tuple(self._answers[unit])
+
+    def _again(self, made: Plan) -> float:
+        if made.changes or made.facts or made.dropped:
+            return 0.0
+        return RESYNC if made.wake is None else min(max(made.wake - time.time(), 0.05), RESYNC)
+
+
+def holding_diagnostics(publication: Publication, unit: UnitKey) -> tuple[Diagnostic, ...]:
+    """The mistakes that hold a whole unit: the project's, or those of its `deployment.yaml`."""
+    held = publication.declared.held
+    return held.get(PROJECT, ()) + held.get(Subject("deployment", unit.deployment), ())
+
+
+def _same(wanted: UnitRecord, stored: UnitRecord) -> bool:
+    alike = wanted.inventory == stored.inventory and wanted.conditions == stored.conditions
+    return alike and set(wanted.facts) == set(stored.facts)

@@ -1,0 +1,95 @@
+"""A source followed: when it has something new, one verified snapshot is loaded and published, whole."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from controller.engine.retry import pause_after
+from controller.engine.steps import Observer, Step
+from controller.loading.loader import load
+from controller.model.declared import DeclaredState
+from controller.model.errors import PointsmanError
+from controller.model.ports import CodeReader
+from controller.model.source import Snapshot
+
+_log = logging.getLogger(__name__)
+
+
+class Source(Protocol):
+    """Where snapshots come from: a working directory, a mirror, or a directory without a declared tree."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def code(self) -> CodeReader: ...
+
+    def token(self) -> str:
+        """A text that differs when there may be something new; costs no process."""
+        ...
+
+    def snapshot(self) -> Snapshot: ...
+
+    def is_ancestor(self, old: str, new: str) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """One snapshot of a source with what it declares; replaced as a whole."""
+
+    source: Source
+    snapshot: Snapshot
+    declared: DeclaredState
+
+
+class SourceLoop:
+    """Looks at a source every `interval` seconds and whenever it is woken; an error changes nothing that runs."""
+
+    def __init__(self, source: Source, publish: Callable[[Publication], None], observer: Observer, interval: float) -> None:
+        self._source = source
+        self._publish = publish
+        self._observer = observer
+        self._interval = interval
+        self._wake = threading.Event()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"source-{source.name}", daemon=True)
+        self.error: str | None = None
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Look now: a hint from a watcher, a webhook or a person."""
+        self._wake.set()
+
+    def stop(self, timeout: float = 5.0) -> None:
+        self._stop.set()
+        self._wake.set()
+        self._thread.join(timeout)
+
+    def _run(self) -> None:
+        token, failures = "", 0
+        while not self._stop.is_set():
+            self._wake.clear()
+            try:
+                current = self._source.token()
+                if current != token:
+                    self._publish(self._read())
+                    token = current
+                self.error, failures, pause = None, 0, self._interval
+            except (PointsmanError, OSError) as error:
+                failures += 1
+                self.error = str(error)
+                pause = min(pause_after(error, failures, random.Random()), self._interval * 4)  # noqa: S311  jitter, no secret
+                _log.warning("source %s: %s", self._source.name, error)
+            self._wake.wait(pause)
+
+    def _read(self) -> Publication:
+        snapshot = self._source.snapshot()
+        self._observer(Step.SNAPSHOT_READ)
+        return Publication(self._source, snapshot, load(snapshot))
