@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from controller.health.last_words import last_words, one_line
 from controller.model.objects import Object, at
 
-_LONGEST = 300
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _TIMES = ("no times", "once", "twice", "three times", "four times", "five times")
 _NORMAL = frozenset({"ContainerCreating", "PodInitializing"})
 _PULL = frozenset({"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "ImageInspectError"})
@@ -42,7 +40,7 @@ def pod_problem(pod: Object) -> Problem | None:
         return None
     scheduled = _condition(pod, "PodScheduled")
     if scheduled.get("status") == "False":
-        return Problem(1, f"waits for capacity: {_line(scheduled.get('message') or scheduled.get('reason') or '')}")
+        return Problem(1, f"waits for capacity: {one_line(scheduled.get('message') or scheduled.get('reason') or '')}")
     container = at(pod, "status", "containerStatuses", 0, default={})
     if at(pod, "status", "phase") == "Failed" and not container:
         return Problem(2, _named(at(pod, "status", "reason", default="Failed"), at(pod, "status", "message", default="")))
@@ -62,7 +60,9 @@ def _container_problem(pod: Object, container: Object) -> Problem | None:
     if "running" in state and last:
         return Problem(2, f"{_exit(last, restarts)}; started again")
     if "running" in state:
-        return Problem(1, _silent(pod, _line(str(container.get("message", "")) or _condition(pod, "Ready").get("message", ""))))
+        return Problem(
+            1, _silent(pod, one_line(str(container.get("message", "")) or _condition(pod, "Ready").get("message", "")))
+        )
     return Problem(0, "starting")
 
 
@@ -74,7 +74,7 @@ def _waiting_problem(waiting: Object, last: Object | None, restarts: int) -> Pro
     if reason in _PULL:
         return Problem(2, f"the image cannot be pulled ({_named(reason, message)})")
     if reason in _NORMAL or not reason:
-        return Problem(0, "starting" if not message else f"starting: {_line(message)}")
+        return Problem(0, "starting" if not message else f"starting: {one_line(message)}")
     return Problem(2, _named(reason, message))
 
 
@@ -87,7 +87,7 @@ def _exit(ended: Object, times: int) -> str:
     else:
         how = f"exited with code {ended.get('exitCode', '?')}"
     count = _TIMES[times] if times < len(_TIMES) else f"{times} times"
-    words = _last_line(str(ended.get("message", "")))
+    words = last_words(str(ended.get("message", "")))
     return f"{how} {count}" + (f": {words}" if words else "")
 
 
@@ -108,20 +108,8 @@ def _condition(pod: Object, kind: str) -> Object:
 
 
 def _named(reason: str, message: str) -> str:
-    words = _line(message)
+    words = one_line(message)
     return f"{reason}: {words}" if words else reason
-
-
-def _last_line(text: str) -> str:
-    """A traceback's last line is its exception; earlier lines only lead there."""
-    lines = [line for line in text.splitlines() if line.strip()]
-    return _line(lines[-1]) if lines else ""
-
-
-def _line(text: str) -> str:
-    """One printable line: what a program printed must not move the reader's cursor."""
-    plain = _CONTROL.sub(" ", text).strip()
-    return plain if len(plain) <= _LONGEST else plain[: _LONGEST - 1] + "…"
 
 
 def _name(pod: Object) -> str:

@@ -62,7 +62,7 @@ def _template(scope: Scope, name: str, pods: PodSettings, annotations: dict[str,
     said = {labels.UNIT_NAME: str(scope.unit), **annotations, labels.METADATA: pods.metadata}
     spec = {
         "automountServiceAccountToken": False,
-        "containers": [_container(scope, pods)],
+        "containers": [_container(pods)],
         "enableServiceLinks": False,  # they would fill the environment with every Service of the namespace
         "securityContext": security.pod_context(),
         "serviceAccountName": service_account_name(scope.unit),
@@ -74,11 +74,10 @@ def _template(scope: Scope, name: str, pods: PodSettings, annotations: dict[str,
     return {"metadata": {"annotations": said, "labels": scope.labels(name)}, "spec": spec}
 
 
-def _container(scope: Scope, pods: PodSettings) -> dict[str, Any]:
-    in_container = scope.in_container
+def _container(pods: PodSettings) -> dict[str, Any]:
     found = {
-        "command": [literal(part, in_container=in_container) for part in pods.command.arguments],
-        "env": variables(pods.environment, in_container=in_container),
+        "command": [literal(part) for part in pods.command.arguments],
+        "env": variables(pods.environment),
         "image": pods.image,
         "imagePullPolicy": "IfNotPresent",
         "lifecycle": {"preStop": {"sleep": {"seconds": PRE_STOP}}},

@@ -28,9 +28,9 @@ def environment(declared: Environment, *, prefix: str, port: int, in_container: 
     return {**(defaults if in_container else {}), **declared, DEFAULT_PREFIX: prefix}
 
 
-def variables(environment: Environment, *, in_container: bool) -> list[dict[str, Any]]:
+def variables(environment: Environment) -> list[dict[str, Any]]:
     """The container's `env` in the order of names; the API server drops an empty `value`."""
-    return [_variable(name, value, in_container) for name, value in sorted(environment.items())]
+    return [_variable(name, value) for name, value in sorted(environment.items())]
 
 
 def secrets(environment: Environment) -> tuple[SecretRef, ...]:
@@ -38,12 +38,12 @@ def secrets(environment: Environment) -> tuple[SecretRef, ...]:
     return tuple(sorted({value for value in environment.values() if isinstance(value, SecretRef)}))
 
 
-def literal(text: str, *, in_container: bool) -> str:
-    """Text that Kubernetes passes on as it is: it would take `$(NAME)` for a reference and `$$` for an escaped `$`."""
-    return _EXPANDED.sub("$$", text) if in_container else text
+def literal(text: str) -> str:
+    """Text that reaches the process as it was written: a target takes `$(NAME)` for a reference and `$$` for an escaped `$`."""
+    return _EXPANDED.sub("$$", text)
 
 
-def _variable(name: str, value: str | SecretRef, in_container: bool) -> dict[str, Any]:
+def _variable(name: str, value: str | SecretRef) -> dict[str, Any]:
     if isinstance(value, SecretRef):
         return {"name": name, "valueFrom": {"secretKeyRef": {"key": value.key, "name": value.secret}}}
-    return {"name": name, "value": literal(value, in_container=in_container)} if value else {"name": name}
+    return {"name": name, "value": literal(value)} if value else {"name": name}

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from observed_examples import crashed, pod, ready_pod, waiting
 
+from controller.health.last_words import last_words
 from controller.health.pod import explain_pods
 
 pytestmark = pytest.mark.pure
@@ -92,6 +93,29 @@ def test_what_a_program_prints_is_one_short_printable_line() -> None:
     assert text.isprintable()
     assert text.startswith("exited with code 1 three times: [31mred [0m boom xxx")
     assert len(text) < 400
+
+
+GUNICORN_BOOT = """[2026-11-22 16:44:26 +0000] [20341] [INFO] Booting worker with pid: 20382
+{reason}
+[2026-11-22 16:44:26 +0000] [20341] [ERROR] Shutting down: Master
+[2026-11-22 16:44:26 +0000] [20341] [ERROR] Reason: Worker failed to boot."""
+
+
+@pytest.mark.parametrize(
+    ("printed", "words"),
+    [
+        ("", ""),
+        ("one\n two \n\n", "two"),
+        (TRACEBACK, "ModuleNotFoundError: No module named 'flask'"),
+        (TRACEBACK + "bye\n", "ModuleNotFoundError: No module named 'flask'"),
+        ("Traceback (most recent call last):\n  File", "File"),
+        (GUNICORN_BOOT.format(reason=TRACEBACK), "ModuleNotFoundError: No module named 'flask'"),
+        (GUNICORN_BOOT.format(reason="Failed to find attribute 'app' in 'bad'."), "Failed to find attribute 'app' in 'bad'."),
+        ("[2026-11-22 16:44:26 +0000] [2] [ERROR] Shutting down", "[2026-11-22 16:44:26 +0000] [2] [ERROR] Shutting down"),
+    ],
+)
+def test_last_words(printed: str, words: str) -> None:
+    assert last_words(printed) == words
 
 
 def test_nothing_to_explain() -> None:

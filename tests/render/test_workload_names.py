@@ -79,7 +79,9 @@ SAME_WORKLOAD: dict[str, Callable[[], str]] = {
     "timeout": lambda: only_workload(PREDICT, replace(PREDICT_SETTINGS, timeout=1.0)).name,
     "description": lambda: only_workload(definition(description="reads a digit"), PREDICT_SETTINGS).name,
     "order of variables": lambda: (
-        only_workload(PREDICT, replace(PREDICT_SETTINGS, environment=dict(reversed(PREDICT_SETTINGS.environment.items())))).name
+        only_workload(
+            PREDICT, replace(PREDICT_SETTINGS, environment=dict(reversed(list(PREDICT_SETTINGS.environment.items()))))
+        ).name
     ),
     "access": lambda: rendered(a_deployment(basic_auth="predictors"), EMBEDDED).workloads[KEY].name,
     "rollout": lambda: rendered(replace(a_deployment(), rollout=Rollout(60, "recreate", 0))).workloads[KEY].name,
