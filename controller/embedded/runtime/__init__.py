@@ -1,0 +1,1 @@
+"""The process runtime: turns Deployments of the embedded store into processes and writes their real status."""

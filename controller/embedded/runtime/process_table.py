@@ -1,0 +1,76 @@
+"""What the system says about processes that need not be our children: alive, since when, which belong together.
+
+Linux answers from /proc (proc_pid_stat(5)); elsewhere `ps` answers what it can, and a group counts as its leader.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+MARKER = "POINTSMAN_REPLICA"
+"""Environment variable that names a replica's directory: inherited by every descendant, also one in a session of its own."""
+
+_PROC = Path("/proc")
+_STATE, _SESSION, _START = 0, 3, 19
+_ZOMBIE = "Z"
+
+
+def start_time(pid: int) -> str | None:
+    """An opaque text that no later process of the same id shares; None for a process that has ended."""
+    if _has_proc():
+        fields = _stat(pid)
+        return f"{_boot()}/{fields[_START]}" if fields and fields[_STATE] != _ZOMBIE else None
+    answer = subprocess.run(["ps", "-o", "lstart=,state=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    text, _, state = answer.stdout.strip().rpartition(" ")
+    return text.strip() or None if not state.startswith(_ZOMBIE) else None
+
+
+def family(leader: int, marker: str) -> set[int]:
+    """The processes of a replica: those in its leader's session, and those that inherited its marker."""
+    if not _has_proc():
+        return {leader}
+    needle = f"{MARKER}={marker}".encode()
+    return {pid for pid in _processes() if _session(pid) == leader or needle in _environment(pid).split(b"\0")}
+
+
+def marked(marker: str) -> set[int]:
+    """The processes that carry a marker, whoever started them; empty where the system does not tell."""
+    needle = f"{MARKER}={marker}".encode()
+    return {pid for pid in _processes() if needle in _environment(pid).split(b"\0")} if _has_proc() else set()
+
+
+def _has_proc() -> bool:
+    return (_PROC / "self" / "stat").exists()
+
+
+def _processes() -> Iterator[int]:
+    own = os.getpid()
+    return (pid for entry in os.listdir(_PROC) if entry.isdigit() and (pid := int(entry)) != own)  # noqa: PTH208
+
+
+def _stat(pid: int) -> list[str]:
+    """Fields from the third on: the second is the name in brackets, which may hold blanks and brackets."""
+    with suppress(OSError):
+        return (_PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
+    return []
+
+
+def _session(pid: int) -> int | None:
+    fields = _stat(pid)
+    return int(fields[_SESSION]) if fields and fields[_STATE] != _ZOMBIE else None
+
+
+def _environment(pid: int) -> bytes:
+    with suppress(OSError):
+        return (_PROC / str(pid) / "environ").read_bytes()
+    return b""
+
+
+def _boot() -> str:
+    with suppress(OSError):
+        return (_PROC / "sys/kernel/random/boot_id").read_text().strip()
+    return ""

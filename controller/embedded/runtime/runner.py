@@ -1,0 +1,158 @@
+"""Turns the Deployments of the embedded store into processes of this host, and keeps their status true."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from controller.embedded.runtime import sandbox
+from controller.embedded.runtime.environment import PythonEnvironments
+from controller.embedded.runtime.host import SEARCH_PATH, Backoff, Host, PortHolders
+from controller.embedded.runtime.logs import LogDirectory
+from controller.embedded.runtime.ports import PortPool
+from controller.embedded.runtime.specification import replica_spec
+from controller.embedded.runtime.survivors import ReplicaRecord, end_survivors, read_records
+from controller.embedded.runtime.workload import WorkloadRunner
+from controller.embedded.runtime.writer import StatusStore
+from controller.model.errors import PointsmanError
+from controller.model.identity import ObjectKey
+from controller.model.objects import Object, key_of
+from controller.model.ports import ImageUnpacker, WatchEvent
+
+_LOG = logging.getLogger(__name__)
+_RETRY = 1.0
+
+
+class Runner:
+    """`directory` holds what the runs need (`environments`, `replicas`) and `logs` the endpoints' output.
+
+    `drain` seconds lie between leaving the EndpointSlices and SIGTERM, as a preStop sleep does on Kubernetes.
+    """
+
+    def __init__(
+        self, store: StatusStore, unpacker: ImageUnpacker, directory: Path, *, logs: Path | None = None,
+        search_path: str = SEARCH_PATH, drain: float = 1.0, backoff: Backoff | None = None,
+    ) -> None:  # fmt: skip
+        self._store = store
+        self.logs = LogDirectory(logs or directory / "logs")
+        self._host = Host(
+            unpacker=unpacker,
+            environments=PythonEnvironments(directory / "environments"),
+            ports=PortPool(),
+            holders=PortHolders(),
+            logs=self.logs,
+            run=directory / "replicas",
+            secret=lambda namespace, name: store.get(ObjectKey("Secret", namespace, name)),
+            search_path=search_path,
+            backoff=backoff or Backoff(),
+            drain=drain,
+        )
+        self._workloads: dict[ObjectKey, WorkloadRunner] = {}
+        self._dirty: dict[ObjectKey, float] = {}
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._work, name="runner", daemon=True)
+
+    def start(self) -> None:
+        """Take over or end what an earlier run left behind, then follow the store."""
+        self._host.run.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._unsubscribe = self._store.subscribe(self._on_event)
+        deployments = {key_of(d): d for d in self._store.list("Deployment").items}
+        self._take_over(deployments)
+        self._remove_stale_objects()
+        for key in deployments:
+            self._enqueue(key)
+        self._thread.start()
+
+    def stop(self, timeout: float = 10.0) -> None:
+        """End every replica (SIGTERM, after `timeout` SIGKILL) and take them out of the store. Nothing is left running."""
+        self._unsubscribe()
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        self._thread.join()
+        for workload in self._workloads.values():
+            workload.stop(drain=0.0, grace=timeout)
+        for workload in self._workloads.values():
+            for replica in workload.replicas:
+                replica.join(timeout + 5.0)
+            workload.flush()
+
+    def _on_event(self, event: WatchEvent) -> None:
+        """An autoscaler has its Deployment's name."""
+        key = key_of(event.object)
+        if key.kind in ("Deployment", "HorizontalPodAutoscaler"):
+            self._enqueue(ObjectKey("Deployment", key.namespace, key.name))
+
+    def _enqueue(self, key: ObjectKey, after: float = 0.0) -> None:
+        with self._changed:
+            due = time.monotonic() + after
+            self._dirty[key] = min(due, self._dirty.get(key, due))
+            self._changed.notify_all()
+
+    def _work(self) -> None:
+        while (key := self._next()) is not None:
+            try:
+                self._reconcile(key)
+            except PointsmanError as error:
+                _LOG.warning("%s: %s", key, error)
+                self._enqueue(key, _RETRY)
+            except Exception:  # one odd Deployment must not end the others' runner
+                _LOG.exception("%s cannot be run", key)
+                self._enqueue(key, _RETRY)
+
+    def _next(self) -> ObjectKey | None:
+        """The next Deployment to look at, or None to end."""
+        with self._changed:
+            while not self._stopping:
+                now = time.monotonic()
+                key = min(self._dirty, key=self._dirty.__getitem__, default=None)
+                if key is not None and self._dirty[key] <= now:
+                    del self._dirty[key]
+                    return key
+                self._changed.wait(None if key is None else self._dirty[key] - now)
+        return None
+
+    def _reconcile(self, key: ObjectKey) -> None:
+        deployment = self._store.get(key)
+        workload = self._workloads.get(key)
+        if deployment is None and workload is None:
+            return
+        workload = workload or self._workload(key)
+        workload.reconcile(deployment, self._store.get(ObjectKey("HorizontalPodAutoscaler", key.namespace, key.name)))
+        if deployment is None and not workload.replicas:
+            del self._workloads[key]
+
+    def _workload(self, key: ObjectKey) -> WorkloadRunner:
+        return self._workloads.setdefault(key, WorkloadRunner(key, self._host, self._store, lambda: self._enqueue(key)))
+
+    def _take_over(self, deployments: Mapping[ObjectKey, Object]) -> None:
+        for directory, record in read_records(self._host.run):
+            if record is None or not self._adopt(record, deployments):
+                end_survivors(directory, record)
+                sandbox.remove(directory)
+
+    def _adopt(self, record: ReplicaRecord, deployments: Mapping[ObjectKey, Object]) -> bool:
+        key = ObjectKey("Deployment", record.namespace, record.workload)
+        deployment = deployments.get(key)
+        if deployment is None or not record.alive:
+            return False
+        try:
+            spec = replica_spec(deployment)
+        except ValueError:
+            return False
+        if spec.template != record.template:
+            return False
+        self._workload(key).adopt(spec, record)
+        return True
+
+    def _remove_stale_objects(self) -> None:
+        """Pods and slices of an earlier run whose replicas are gone."""
+        names = {r.identity.name for w in self._workloads.values() for r in w.replicas}
+        for kind in ("EndpointSlice", "Pod"):
+            for obj in self._store.list(kind).items:
+                if obj["metadata"]["name"] not in names:
+                    self._store.delete(key_of(obj))

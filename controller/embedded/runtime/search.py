@@ -1,0 +1,40 @@
+"""Where a server listens that does not answer on its own port: the declared port itself, or one that nobody asks for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+
+from controller.embedded.runtime.launch import Running
+from controller.embedded.runtime.listening import listening_ports
+
+_FIRST = 0.5
+_GROWTH = 1.5
+
+
+class PortSearch:
+    """Looks at a growing pace, since a look reads the whole process table."""
+
+    def __init__(self, declared: int) -> None:
+        self.hint = ""
+        self._declared = declared
+        self._pause = _FIRST
+        self._next = time.monotonic() + _FIRST
+
+    def follows_mapping(self, running: Running) -> bool:
+        """False once the server was seen on the declared port itself; notes other ports as a hint."""
+        if time.monotonic() < self._next or running.port == self._declared:
+            return True
+        self._pause *= _GROWTH
+        self._next = time.monotonic() + self._pause
+        found = listening_ports(running.process.members())
+        self.hint = foreign_ports(found, running.slot.ports)
+        return self._declared not in found
+
+
+def foreign_ports(found: Iterable[int], mapped: Mapping[int, int]) -> str:
+    """A hint about ports that the server listens on although nobody asks there; empty without any."""
+    others = sorted(set(found) - set(mapped) - set(mapped.values()))
+    if not others:
+        return ""
+    return f"; it listens on port {', '.join(map(str, others))}: `port: {others[0]}` in valohai.yaml would say so"
