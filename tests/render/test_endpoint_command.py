@@ -7,7 +7,7 @@ import shlex
 
 import pytest
 from declared_examples import EMBEDDED, GREET, KUBERNETES, PREDICT, PREDICT_SETTINGS, declared, only_workload
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.model.declared import EndpointDefinition, EndpointSettings
@@ -137,6 +137,7 @@ def expanded(text: str) -> str:
     return pattern.sub(lambda m: "$" if m[1] == "$" else m[0].upper(), text)
 
 
+@settings(deadline=None)
 @given(st.text("$() AB", max_size=12))
 def test_a_target_passes_text_on_as_it_was_written(text: str) -> None:
     assert expanded(literal(text)) == text

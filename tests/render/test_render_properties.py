@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from declared_examples import KUBERNETES, a_deployment, a_version, declared
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from controller.model.declared import (
@@ -29,6 +29,8 @@ from controller.model.objects import applied_hash, leaves
 from controller.render.renderer import render
 
 pytestmark = pytest.mark.pure
+
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no failure
 
 NAMES = st.from_regex(r"[a-z0-9][a-z0-9._-]{0,62}", fullmatch=True)
 ENDPOINTS = st.from_regex(r"[a-z][a-z0-9-]{1,40}", fullmatch=True)
@@ -86,6 +88,7 @@ def backwards(value: Any) -> Any:
     return value
 
 
+@PATIENT
 @given(states())
 def test_rendering_does_not_depend_on_the_order_of_maps(state: DeclaredState) -> None:
     first, second = render(state, "americas", KUBERNETES, {}), render(backwards(state), "americas", KUBERNETES, {})
@@ -93,6 +96,7 @@ def test_rendering_does_not_depend_on_the_order_of_maps(state: DeclaredState) ->
     assert {applied_hash(o) for o in templates(first)} == {applied_hash(o) for o in templates(second)}
 
 
+@PATIENT
 @given(states())
 def test_rendering_leaves_its_input_unchanged(state: DeclaredState) -> None:
     before = copy.deepcopy(state)
@@ -100,6 +104,7 @@ def test_rendering_leaves_its_input_unchanged(state: DeclaredState) -> None:
     assert state == before
 
 
+@PATIENT
 @given(states())
 def test_every_name_is_valid_and_nobody_elses(state: DeclaredState) -> None:
     desired = render(state, "americas", KUBERNETES, {})
@@ -111,6 +116,7 @@ def test_every_name_is_valid_and_nobody_elses(state: DeclaredState) -> None:
     assert all(re.fullmatch(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?", name) for name in [*names, *routes])
 
 
+@PATIENT
 @given(states())
 def test_objects_have_no_leaf_that_the_server_would_drop(state: DeclaredState) -> None:
     for obj in templates(render(state, "americas", KUBERNETES, {})):
@@ -119,6 +125,7 @@ def test_objects_have_no_leaf_that_the_server_would_drop(state: DeclaredState) -
             assert value not in ({}, [], "") or path[-1] == "group", path
 
 
+@PATIENT
 @given(states())
 def test_durations_are_in_the_gateways_grammar(state: DeclaredState) -> None:
     for route in render(state, "americas", KUBERNETES, {}).version_routes.values():
@@ -127,12 +134,13 @@ def test_durations_are_in_the_gateways_grammar(state: DeclaredState) -> None:
         assert not re.fullmatch(r"(0(h|m|s|ms))+", text)
 
 
+@PATIENT
 @given(ENDPOINTS, st.from_regex(r"key-[0-9a-f]{16}", fullmatch=True))
 def test_of_a_secret_only_name_and_key_are_said_and_only_where_kubelet_reads_them(endpoint: str, key: str) -> None:
-    settings = EndpointSettings(environment={"TOKEN": SecretRef("api", key)})
+    said = EndpointSettings(environment={"TOKEN": SecretRef("api", key)})
     found = VersionEndpoint(EndpointDefinition(endpoint, "i", command="run"), "i")
     version = replace(a_version(), endpoints={endpoint: found})
-    deployment = replace(a_deployment(), versions={version.name: ServedVersion(version, {endpoint: settings})})
+    deployment = replace(a_deployment(), versions={version.name: ServedVersion(version, {endpoint: said})})
     desired = render(declared(deployment), "americas", KUBERNETES, {})
     places = [path for obj in templates(desired) for path, value in leaves(obj) if key in str(value)]
     assert [path[-3:] for path in places] == [("valueFrom", "secretKeyRef", "key")]
