@@ -1,0 +1,126 @@
+"""A directory without declared files as a source: what `up` runs there, said in the declared format.
+
+Project `local/<directory>`, deployment `local`, version `work` = the directory as it lies there, alias `latest`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from controller.model.declared import FileContent
+from controller.model.errors import Stalled
+from controller.model.identity import content_hash, slug
+from controller.model.source import Revision, Snapshot, VersionSource
+from controller.source.code import Codebase, GitCode
+from controller.source.versions import in_version
+from controller.source.worktree import WorkTree
+
+OWNER, DEPLOYMENT, VERSION, ALIAS = "local", "local", "work", "latest"
+BRANCH = "worktree"
+_BLOCK = 1 << 20
+
+GivenFiles = Mapping[tuple[str, str], Path | FileContent]
+"""(endpoint, file) to its bytes: a path on this machine, or a URL with its sha256."""
+
+
+class AdHoc:
+    """The same interface as `WorkingDirectory`. The directory need not be a git repository and is only read."""
+
+    def __init__(self, path: Path, *, state: Path, files: GivenFiles | None = None, directory: str = "pointsman") -> None:
+        self._path = path.resolve()
+        if not self._path.is_dir():
+            raise Stalled(f"{path} is no directory")
+        self.name = str(self._path)
+        self._directory = directory
+        self._given = dict(files or {})
+        self._digests: dict[tuple[Path, int, int], str] = {}
+        self._work_tree = WorkTree(self._path, state.resolve())
+        self._codebase = Codebase(self._work_tree.objects, self.name, "", directory)
+        self.code = GitCode(self._work_tree.objects)
+
+    def token(self) -> str:
+        """Differs after every edit of a file that counts; costs no process after the first time."""
+        given = [(str(path), _stamp(path)) for path in self._given.values() if isinstance(path, Path)]
+        return content_hash([self._work_tree.token(), given])
+
+    def snapshot(self, since: str | None = None) -> Snapshot:  # noqa: ARG002  the same interface: nothing here is history
+        """The directory as it lies there now, as if it had been declared."""
+        with self._work_tree.objects:
+            tree = self._work_tree.write()
+            files = self._declared()
+            text = files[f"{self._directory}/versions/{VERSION}.yaml"]
+            source, diagnostics = in_version(
+                VersionSource(VERSION, text, tree, provisional=True, committed=False), self._codebase, tree
+            )
+        return Snapshot(
+            source=self.name,
+            revision=Revision(BRANCH, tree),
+            path=self._directory,
+            files=files,
+            versions={VERSION: source},
+            changed=dict.fromkeys(files, 0),
+            diagnostics=diagnostics,
+            local=True,
+        )
+
+    def is_ancestor(self, old: str, new: str) -> bool:
+        """A directory has no history that could be rewritten."""
+        return bool(old and new)
+
+    def close(self) -> None:
+        """End what still runs."""
+        self.code.close()
+
+    def _declared(self) -> dict[str, bytes]:
+        texts = {
+            "project.yaml": {"format": 1, "owner": OWNER, "name": slug(self._path.name, 63)},
+            f"versions/{VERSION}.yaml": self._version(),
+            f"deployments/{DEPLOYMENT}/deployment.yaml": {"rollout": {"keepWarm": "0s"}},
+            f"deployments/{DEPLOYMENT}/aliases/{ALIAS}.yaml": {"version": VERSION},
+        }
+        return {f"{self._directory}/{path}": f"{json.dumps(value, indent=2)}\n".encode() for path, value in texts.items()}
+
+    def _version(self) -> dict[str, object]:
+        files: dict[str, dict[str, dict[str, str]]] = {}
+        for (endpoint, name), given in sorted(self._given.items()):
+            content = (
+                given
+                if isinstance(given, FileContent)
+                else FileContent(url=given.resolve().as_uri(), sha256=self._digest(given))
+            )
+            said = {"path": content.path, "url": content.url, "sha256": content.sha256}
+            files.setdefault(endpoint, {})[name] = {key: value for key, value in said.items() if value}
+        return {"files": files} if files else {}
+
+    def _digest(self, path: Path) -> str:
+        """Computed again only when the file changed."""
+        key = (path, *_stamp(path))
+        if key not in self._digests:
+            self._digests[key] = _sha256(path)
+        return self._digests[key]
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    return found.st_size, found.st_mtime_ns
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    return digest.hexdigest()
+
+
+def _unreadable(path: Path, error: OSError) -> Stalled:
+    return Stalled(f"the file {path} cannot be read: {error.strerror}", hint="give it as --file ENDPOINT/FILE=PATH|URL")

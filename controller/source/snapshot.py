@@ -1,0 +1,200 @@
+"""Makes snapshots of one repository's declared directory: everything that git says at a commit, or nothing at all."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from controller.model.diagnostics import PROJECT, Diagnostic, ordered
+from controller.model.errors import Stalled
+from controller.model.source import Revision, Snapshot
+from controller.source import declared_files, refusal
+from controller.source.claims import CodePlace, code_place, is_map
+from controller.source.code import Codebase
+from controller.source.declared_files import DeclaredFiles
+from controller.source.lineage import Line, read_line
+from controller.source.objects import ObjectReader
+from controller.source.origin import CodeRepositories, Origin, is_ancestor
+from controller.source.releases import ReleaseIndex, released_between
+from controller.source.versions import Check, Resolved, Surroundings, Versions, WorkingCode
+
+UNCOMMITTED = -1
+"""The position of a change that no commit holds yet: newer than every release."""
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """What a working directory adds to its head: the files as they lie there, and its code as a tree."""
+
+    files: DeclaredFiles
+    working: Callable[[str], WorkingCode]
+    """From the code's path to the code."""
+
+
+class SnapshotReader:
+    """Reads snapshots of one branch, one after the other. Thread-safe; holds no process between two of them."""
+
+    def __init__(
+        self,
+        objects: ObjectReader,
+        *,
+        name: str,
+        directory: str,
+        is_shallow_at: Callable[[str], bool],
+        check: Check = is_map,
+        repositories: CodeRepositories | None = None,
+    ) -> None:
+        self.directory = declared_files.checked_directory(directory)
+        self._objects = objects
+        self._name = name
+        self._is_shallow_at = is_shallow_at
+        self._repositories = repositories
+        self._lock = threading.Lock()
+        self._line = Line()
+        self._releases = ReleaseIndex()
+        self._versions = Versions(objects, self.directory, check)
+        self._own = Origin(objects, name)
+        self._bases: dict[tuple[str, str], Codebase] = {}
+        self._place: CodePlace | None = None
+        self._known: dict[str, bytes] = {}
+
+    def read(self, revision: Revision, *, since: str | None = None, disk: Disk | None = None) -> Snapshot:
+        """The snapshot at a revision (its commit is empty where a branch has none yet), over `disk` where one is given."""
+        with self._lock, self._objects:
+            self._follow(revision.commit)
+            return self._snapshot(revision, since, disk)
+
+    def is_ancestor(self, old: str, new: str) -> bool:
+        """Whether `new` can reach `old`; without a process where the line says so."""
+        with self._lock, self._objects:
+            indexes = self._line.indexes
+            if old in indexes and new in indexes:
+                return indexes[old] <= indexes[new]
+            return is_ancestor(self._objects, old, new)
+
+    def _follow(self, head: str) -> None:
+        line = read_line(self._objects.git, head, self.directory, self._line) if head else Line()
+        if line is not self._line:
+            self._line = line
+            self._versions.forget(texts=True)
+        if head:
+            self._releases.follow(self._objects.git, line)
+
+    def _snapshot(self, revision: Revision, since: str | None, disk: Disk | None) -> Snapshot:
+        committed = self._committed(revision.commit)
+        found = disk.files if disk else committed
+        if not found.files:
+            raise _nothing(self.directory, revision)
+        resolved, mistakes = self._resolve(found, revision.commit, disk)
+        rewritten = bool(since) and not is_ancestor(self._objects, since or "", revision.commit)
+        return Snapshot(
+            source=self._name,
+            revision=revision,
+            path=self.directory,
+            files=found.files,
+            versions={r.source.name: r.source for r in resolved},
+            changed=self._changed(committed, found),
+            releases=self._releases.releases(self._line),
+            diagnostics=ordered((*found.diagnostics, *mistakes, *(d for r in resolved for d in r.diagnostics))),
+            local=disk is not None,
+            rewritten=rewritten,
+            released=self._released(since, revision.commit) if rewritten else frozenset(),
+        )
+
+    def _committed(self, commit: str) -> DeclaredFiles:
+        root = self._objects.tree_of(commit) if commit else None
+        if commit and root is None:
+            raise Stalled(f"the commit {commit} is missing in git", hint="git fsck")
+        found = DeclaredFiles(self.directory)
+        if root:
+            found = declared_files.from_tree(self._objects, root, self.directory, self._known)
+        self._known = found.blobs
+        return found
+
+    def _resolve(self, found: DeclaredFiles, head: str, disk: Disk | None) -> tuple[tuple[Resolved, ...], list[Diagnostic]]:
+        project = f"{self.directory}/project.yaml"
+        place = code_place(found.files.get(project, b""), project)
+        if self._place != place:
+            self._place = place
+            self._versions.forget(texts=False)
+        origin, origin_head = self._origin(place, head)
+        mistakes = [*self._place_mistakes(place, origin), *self._shallow_mistake()]
+        if mistakes or origin is None:
+            return (), mistakes
+        around = Surroundings(
+            line=self._line,
+            origin=origin,
+            head=origin_head,
+            codebase=self._codebase(origin, place),
+            elsewhere=place.repository is not None,
+            provisional=disk is not None,
+            working=_once(disk, place.path),
+        )
+        return self._versions.resolve(found.files, around), []
+
+    def _origin(self, place: CodePlace, head: str) -> tuple[Origin | None, str]:
+        if place.repository is None:
+            return self._own, head
+        granted = self._repositories.origin(place.repository) if self._repositories else None
+        return granted or (None, "")
+
+    def _codebase(self, origin: Origin, place: CodePlace) -> Codebase:
+        excluded = self.directory if place.repository is None else None
+        key = (origin.name, place.path)
+        if key not in self._bases:
+            self._bases = {key: Codebase(origin.objects, origin.name, place.path, excluded)}
+        return self._bases[key]
+
+    def _place_mistakes(self, place: CodePlace, origin: Origin | None) -> list[Diagnostic]:
+        if origin is None:
+            message = f"the code repository `{refusal.shown(str(place.repository))}` is not granted to this source"
+            hint = "grant it in the controller's configuration, or remove `code.repository`"
+            return [_project_mistake("PM509", message, place, hint)]
+        reasons = [reason for part in place.path.split("/") if place.path and (reason := refusal.unsafe_name(part))]
+        return [refusal.unsafe(place.path, reasons[0], PROJECT)] if reasons else []
+
+    def _shallow_mistake(self) -> list[Diagnostic]:
+        """Below a cut, nobody knows which commit and which text of a version came first."""
+        line = self._line
+        if not line.commits or not self._is_shallow_at(line.commits[0]):
+            return []
+        hint = "git fetch --unshallow (in GitHub Actions: `fetch-depth: 0` for actions/checkout)"
+        message = f"the history is cut off at {line.commits[0][:10]} (a shallow clone), so versions cannot be resolved"
+        return [refusal.error("PM510", message, self.directory, PROJECT, hint)]
+
+    def _changed(self, committed: DeclaredFiles, found: DeclaredFiles) -> dict[str, int]:
+        changed = self._line.changed()
+        if found is not committed:
+            paths = committed.files.keys() | found.files.keys()
+            changed.update({p: UNCOMMITTED for p in paths if committed.files.get(p) != found.files.get(p)})
+        return changed
+
+    def _released(self, since: str | None, head: str) -> frozenset[str]:
+        known = since and self._objects.tree_of(since)
+        return released_between(self._objects.git, since or "", head) if known and head else frozenset()
+
+
+def _once(disk: Disk | None, path: str) -> Callable[[], WorkingCode]:
+    """The working directory's code, written at most once and only when a version asks for it."""
+    written: list[WorkingCode] = []
+
+    def working() -> WorkingCode:
+        if disk is None:
+            raise Stalled("a version file is in the snapshot but not on the first-parent line", hint="git fsck")
+        if not written:
+            written.append(disk.working(path))
+        return written[0]
+
+    return working
+
+
+def _project_mistake(code: str, message: str, place: CodePlace, hint: str) -> Diagnostic:
+    found = refusal.error(code, message, place.place.file, PROJECT, hint)
+    return Diagnostic(found.code, found.severity, found.message, place.place, PROJECT, hint)
+
+
+def _nothing(directory: str, revision: Revision) -> Stalled:
+    """An empty tree is never a desired state."""
+    at = f"at {revision}" if revision.commit else "here"
+    return Stalled(f"there are no files below {directory}/ {at}", hint="pointsman init makes them")
