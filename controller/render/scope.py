@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from controller.model import labels
@@ -12,7 +13,7 @@ from controller.model.identity import ObjectKey, UnitKey
 from controller.model.objects import API_VERSIONS
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Scope:
     """The unit, the target that it is rendered for, and the source that declares it (`""` where nobody said)."""
 
@@ -20,7 +21,7 @@ class Scope:
     target: TargetProfile
     source: str = ""
 
-    @property
+    @cached_property
     def namespace(self) -> str:
         return self.unit.namespace
 
@@ -34,8 +35,7 @@ class Scope:
 
     def labels(self, workload: str | None = None) -> dict[str, str]:
         """Managed by us, of this unit and, where one is named, of that workload."""
-        found = {labels.MANAGED_BY: labels.FIELD_MANAGER, labels.UNIT: self.unit.hash}
-        return {**found, labels.WORKLOAD: workload} if workload else found
+        return {**self._unit_labels, labels.WORKLOAD: workload} if workload else dict(self._unit_labels)
 
     def annotations(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
         """The readable names; a label could not hold them all."""
@@ -59,3 +59,7 @@ class Scope:
             "annotations": self.annotations(annotations),
         }
         return {"apiVersion": API_VERSIONS[kind], "kind": kind, "metadata": metadata, **body}
+
+    @cached_property
+    def _unit_labels(self) -> Mapping[str, str]:
+        return {labels.MANAGED_BY: labels.FIELD_MANAGER, labels.UNIT: self.unit.hash}
