@@ -21,6 +21,7 @@ _DURATION_PART = re.compile(r"([0-9]+)(h|ms|m|s)")
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _FORBIDDEN_IN_PATH = ("//", "/./", "/../", "%2f", "%2F", "#", "?")
 _PATH_LIMIT = 1024
+_RULE_FIELDS = frozenset({"name", "matches", "filters", "backendRefs", "timeouts"})
 
 ServiceName = tuple[str, str]
 """Namespace and name of a Service."""
@@ -31,7 +32,6 @@ class CompiledRoute:
     """`problem` is why it answers 500 instead of serving; `timeout` is seconds until a response must have begun."""
 
     key: ObjectKey
-    generation: int
     created: str
     prefix: str
     service: ServiceName | None = None
@@ -51,7 +51,6 @@ def compile_route(route: Object) -> CompiledRoute:
     meta = route["metadata"]
     bare = CompiledRoute(
         key=key_of(route),
-        generation=int(meta.get("generation") or 0),
         created=str(meta.get("creationTimestamp") or ""),
         prefix=_claimed_prefix(route),
         marks=_marks(route),
@@ -59,10 +58,12 @@ def compile_route(route: Object) -> CompiledRoute:
     try:
         rule = _only(at(route, "spec", "rules"), "rule")
         _check_match(route, rule)
+        if unknown := set(rule) - _RULE_FIELDS:
+            raise UnsupportedError(f"not supported in a rule: {', '.join(sorted(unknown))}")
         filters = compile_filters(rule.get("filters") or (), meta.get("namespace", ""))
         return replace(bare, service=_service(route, rule), filters=filters, timeout=_timeout(rule))
     except UnsupportedError as problem:
-        return replace(bare, problem=problem)
+        return replace(bare, problem=problem.with_traceback(None))
     except (TypeError, AttributeError, KeyError, ValueError) as error:
         return replace(bare, problem=UnsupportedError(f"the route's form is not understood: {error}"))
 
