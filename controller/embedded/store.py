@@ -167,7 +167,7 @@ class EmbeddedStore:
     def watch_with_pauses(
         self, kind: str, resource_version: str, *, labels: Labels | None, timeout: float, pause: float
     ) -> Iterator[WatchEvent | None]:
-        """Like `watch`, with a None whenever `pause` seconds passed without a change: a moment to see whether anybody listens."""
+        """Like `watch`, with a None whenever `pause` seconds passed without a change: a moment to see who still listens."""
         check_kind(kind)
         if not resource_version.isdecimal():
             raise Stalled(f"resourceVersion {resource_version!r} is none of the embedded cluster's")
