@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Iterator
 
 import click
 
-from controller.cli.app import main
+from controller.cli.app import cli
 
 NAME = "pointsman"
 LEAD = """# The command line
@@ -17,26 +18,32 @@ Made from the program's own help by `make docs`. Data goes to stdout, everything
 """
 
 
-def commands(command: click.Command, name: str) -> Iterator[tuple[str, click.Command]]:
-    """A command and all below it, with their full names, in alphabetical order; hidden ones are left out."""
-    yield name, command
+def contexts(command: click.Command = cli, name: str = NAME, parent: click.Context | None = None) -> Iterator[click.Context]:
+    """A command and all below it in the order of their help; hidden ones are left out."""
+    context = click.Context(command, info_name=name, parent=parent, **command.context_settings)
+    yield context
     if isinstance(command, click.Group):
-        for below in sorted(command.commands):
-            if not command.commands[below].hidden:
-                yield from commands(command.commands[below], f"{name} {below}")
+        for verb in command.list_commands(context):
+            below = command.get_command(context, verb)
+            if below and not below.hidden:
+                yield from contexts(below, verb, context)
 
 
-def section(name: str, command: click.Command) -> Iterator[str]:
+def section(context: click.Context) -> Iterator[str]:
     """One command as Markdown: usage, what it is for, its options."""
-    context = click.Context(command, info_name=name)
-    usage = " ".join(command.collect_usage_pieces(context))
-    yield f"\n## {name}\n\n```text\n{name} {usage}\n```\n"
-    if command.help:
-        yield "\n" + click.unstyle(command.help).replace("\b\n", "").strip() + "\n"
-    rows = [record for option in command.params if (record := option.get_help_record(context)) and option.name != "help"]
-    if rows:
+    command, name = context.command, context.command_path
+    yield f"\n## {name}\n\n```text\n{' '.join([name, *command.collect_usage_pieces(context)])}\n```\n"
+    yield from (_paragraph(text) for text in inspect.cleandoc(command.help or "").split("\n\n") if text)
+    records = [parameter.get_help_record(context) for parameter in command.get_params(context)]
+    if rows := [record for record in records if record]:
         yield "\n| option | what it does |\n|---|---|\n"
         yield from (f"| `{_cell(names)}` | {_cell(text)} |\n" for names, text in rows)
+
+
+def _paragraph(text: str) -> str:
+    """A paragraph as Markdown; the lines of an example stay as they are (click marks it by a backspace)."""
+    kept = text.removeprefix("\b\n")
+    return f"\n{text}\n" if kept == text else f"\n```text\n{kept}\n```\n"
 
 
 def _cell(text: str) -> str:
@@ -45,7 +52,7 @@ def _cell(text: str) -> str:
 
 def page() -> str:
     """The whole page; the same program gives the same text."""
-    return LEAD + "".join(part for name, command in commands(main, NAME) for part in section(name, command))
+    return LEAD + "".join(part for context in contexts() for part in section(context))
 
 
 if __name__ == "__main__":

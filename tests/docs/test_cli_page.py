@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import runpy
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+pytestmark = pytest.mark.pure
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+@pytest.fixture(scope="module")
+def generator() -> dict[str, Any]:
+    return runpy.run_path(str(DOCS / "generate_cli.py"))
+
+
+def test_the_page_is_what_the_program_says_of_itself(generator: dict[str, Any]) -> None:
+    page: Callable[[], str] = generator["page"]
+    assert (DOCS / "reference" / "cli.md").read_text() == page(), "run `make docs` and commit docs/reference/cli.md"
+
+
+def test_every_command_and_option_says_what_it_is_for(generator: dict[str, Any]) -> None:
+    contexts: Callable[[], Iterator[click.Context]] = generator["contexts"]
+    silent = []
+    for context in contexts():
+        if not context.command.help:
+            silent.append(context.command_path)
+        options = [p for p in context.command.params if isinstance(p, click.Option) and not (p.hidden or p.help)]
+        silent += [f"{context.command_path} {option.opts[-1]}" for option in options]
+    assert silent == []
