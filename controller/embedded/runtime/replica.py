@@ -85,8 +85,11 @@ class Replica:
         self._end(running)
 
     def _launch(self) -> Running | None:
+        restarts = self.status.restarts + (self.status.last is not None)
         try:
-            return launch(self._host, self.spec, self.identity, self.status.restarts, self._wake.set)
+            running = launch(self._host, self.spec, self.identity, restarts, self._wake.set)
+            self._set(restarts=restarts)
+            return running
         except NotStarted as error:
             reason, message = error.reason, error.message
         except Exception as error:  # one odd Deployment must not end its thread in silence
@@ -151,7 +154,7 @@ class Replica:
         self._pause = self._host.backoff.after(self._pause, now - running.slot.since)
         self._set(
             waiting="CrashLoopBackOff", message=f"{_ending(last)}; starts again in {self._pause:g} s", last=last,
-            running_since=None, port=None, ready_since=None, available=False, restarts=self.status.restarts + 1,
+            running_since=None, port=None, ready_since=None, available=False,
         )  # fmt: skip
         if says_port_in_use(text) and not is_free(self.spec.port):
             self._wait_for_port()
