@@ -31,16 +31,11 @@ _HINTS = (
     (r"no space left|disk quota", "free space in the cache directory"),
     (r"error sending request|dns error|network", "check the network and the package index; it is tried again"),
     (r"\b40[13]\b|unauthorized|forbidden", "the package index wants credentials: set UV_INDEX_URL or UV_INDEX_*_PASSWORD"),
+    (r"couldn't parse", "correct this line of the requirements file"),
     (r"hash mismatch", "the index serves other bytes than the lock file says: renew the hashes"),
-    (
-        r"failed to build|build backend|build failed",
-        "this package's own build failed: pin a version that has a wheel",
-    ),
+    (r"failed to build|build backend|build fail", "this package's own build failed: pin a version that has a wheel"),
     (r"no wheels|no source distribution", "no wheel fits this Python and platform: pin another version"),
-    (
-        r"requires-?python|python(?:_requires)?\s*[<>=]",
-        "pin versions that support this Python",
-    ),
+    (r"requires-?python|python(?:_requires)?\s*[<>=]", "pin versions that support this Python"),
     (r"no solution found|not found in the package registry", "correct the name or the version in the requirements file"),
 )
 

@@ -18,7 +18,7 @@ _MOST_FILES = 100
 _COMMENT = re.compile(r"(^|\s)#.*$")
 _EDITABLE = re.compile(r"^(?:-e|--editable)(?:\s+|=)")
 _INCLUDE = re.compile(r"^(?:-r|--requirement|-c|--constraint)\s*=?\s*(?P<path>\S+)$")
-_LINKS = re.compile(r"^(?:-f|--find-links)\s*=?\s*(?P<path>\S+)$")
+_SEARCHED = re.compile(r"^(?:-f|--find-links|-i|--index-url|--extra-index-url)\s*=?\s*(?P<target>\S+)$")
 _DIRECT = re.compile(r"^[A-Za-z0-9][\w.-]*\s*(?:\[[^\]]*\])?\s*@\s*(?P<target>\S+)")
 _NAME = re.compile(r"^[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?")
 _ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
@@ -64,14 +64,14 @@ def _collect(path: str, text: str, read: Read, found: Requirements) -> None:
 def _note(path: str, line: str, found: Requirements) -> str | None:
     """Enter one line into `found`; return the path of the file that it includes."""
     if re.search(r"\bfile:", line):
-        raise Stalled(
-            f"{path}: `{line}` names a file of this machine", hint="name it relative to the code's root, such as `./lib`"
-        )
+        hint = "name it relative to the code's root, such as `./lib`"
+        raise Stalled(f"{path}: `{line}` names a file of this machine", hint=hint)
     include = _INCLUDE.match(line)
     if include and "://" not in include["path"]:
         return _inside(path, include["path"])
     target = _local_target(line)
     if target is not None:
+        _inside(MAIN, target)
         _inside(path, target)
         found.needs_code = True
     elif name := _NAME.match(line):
@@ -80,16 +80,17 @@ def _note(path: str, line: str, found: Requirements) -> str | None:
 
 
 def _local_target(line: str) -> str | None:
-    """The path that a line installs from or searches, where it is one and no URL."""
-    if links := _LINKS.match(line):
-        target = links["path"]
-    elif direct := _DIRECT.match(line):
-        target = direct["target"]
+    """The path that a line installs from or searches, where it is one and no URL; uv takes it from the code's root."""
+    editable = _EDITABLE.match(line)
+    if match := _SEARCHED.match(line) or _DIRECT.match(line):
+        target = match["target"]
+    elif line.startswith("-") and not editable:
+        return None
     else:
         target = re.split(r"\s|;|\[", _EDITABLE.sub("", line), maxsplit=1)[0]
-        if not (_EDITABLE.match(line) or "/" in target or target.startswith((".", "~")) or target.endswith(_ARCHIVES)):
+        if not (editable or "/" in target or target.startswith((".", "~")) or target.endswith(_ARCHIVES)):
             return None
-    return None if "://" in target or (line.startswith("--") and not links) else target
+    return None if "://" in target else target
 
 
 def _inside(path: str, target: str) -> str:
