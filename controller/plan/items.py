@@ -49,7 +49,7 @@ def _sized(view: View, workload: Workload, switches: Mapping[str, Switch]) -> It
     deployment = put(workload.deployment, scale, "metadata", "annotations", labels.SCALE)
     yield deployment if size.replicas is None else put(deployment, size.replicas, "spec", "replicas")
     yield workload.service
-    if size.named and workload.disruption:
+    if size.guarded and workload.disruption:
         yield workload.disruption
     if size.replicas is None and workload.autoscaler:
         bounded = put(workload.autoscaler, size.minimum, "spec", "minReplicas")

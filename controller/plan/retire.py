@@ -9,7 +9,7 @@ from controller.model import labels
 from controller.model.changes import Change, Gate, Hold, Operation
 from controller.model.diagnostics import Subject
 from controller.model.identity import ObjectKey
-from controller.model.objects import Object, annotation, at
+from controller.model.objects import Object, annotation, at, key_of
 from controller.model.record import Fact, FactKind
 from controller.model.routes import backend_of
 from controller.plan.compare import compare
@@ -42,7 +42,8 @@ def retire(view: View, switches: Mapping[str, Switch], applied: frozenset[Object
     leaving = {n for n in view.workloads if n not in stays and n not in _desired_names(view)}
     held_versions, hold = _too_many(view, leaving)
     leaving = {n for n in leaving if view.version_of(n) not in held_versions}
-    keys = [key for key in view.owned if _goes(view, key, applied, leaving, dropped_aliases)]
+    dropped = {key_of(s.current[e]) for s in switches.values() if s.moves for e in s.lost}
+    keys = [k for k in view.owned if k in dropped or _goes(view, k, applied, leaving, dropped_aliases)]
     every_hold = (*holds, *([hold] if hold else []))
     if keys and view.desired.rewritten:
         return Retirement(tuple(changes), gates, (*every_hold, _rewritten(view, len(keys))))

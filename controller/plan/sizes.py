@@ -18,11 +18,14 @@ from controller.plan.view import View
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """`replicas` None leaves the number to the autoscaler between `minimum` and the workload's maximum."""
+    """`replicas` None leaves the number to the autoscaler between `minimum` and the workload's maximum.
+
+    `guarded` workloads have a PodDisruptionBudget: those that an alias names, or named until a while ago.
+    """
 
     replicas: int | None
     minimum: int
-    named: bool
+    guarded: bool
 
 
 def size_of(view: View, workload: Workload, switches: Mapping[str, Switch]) -> Size:
@@ -32,15 +35,15 @@ def size_of(view: View, workload: Workload, switches: Mapping[str, Switch]) -> S
     if forced is not None:
         return Size(forced, forced, named)
     if not named:
-        count = _unnamed(view, workload)
-        return Size(count, count, named)
+        phase = standing(view, workload.name).phase
+        count = _unnamed(view, workload, phase)
+        return Size(count, count, phase is not Phase.DONE)
     wanted = max(workload.scale.min, 1, _matched(view, workload, switches))
     return Size(None if workload.autoscaler else wanted, wanted, named)
 
 
-def _unnamed(view: View, workload: Workload) -> int:
+def _unnamed(view: View, workload: Workload, phase: Phase) -> int:
     idle, floor = view.desired.idle_replicas, max(workload.scale.min, 1)
-    phase = standing(view, workload.name).phase
     if phase in (Phase.LEAVING, Phase.DRAINING):
         return max(view.replicas(workload.name), floor)
     return max(idle, floor) if phase is Phase.WARM else idle

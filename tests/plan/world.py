@@ -1,0 +1,275 @@
+"""A target in memory with a clock of its own: what a plan changes is there at once, what runs becomes ready when told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from controller.model import labels
+from controller.model.changes import Change, Operation, Plan
+from controller.model.declared import (
+    Alias,
+    DeclaredState,
+    Deployment,
+    EndpointDefinition,
+    EndpointSettings,
+    GoldenRequest,
+    Rollout,
+    Scale,
+    ServedVersion,
+    Version,
+    VersionEndpoint,
+)
+from controller.model.desired import DesiredState, TargetProfile
+from controller.model.diagnostics import Location
+from controller.model.identity import ObjectKey, UnitKey
+from controller.model.images import Image
+from controller.model.objects import Object, annotation, at, key_of, put
+from controller.model.observed import ObservedState
+from controller.model.record import UnitRecord
+from controller.model.routes import backend_of
+from controller.model.source import CodeTree, Release, Revision, Snapshot
+from controller.plan.memory import confirmed_facts, passed_facts
+from controller.plan.planner import plan
+from controller.render.images import image_spec
+from controller.render.renderer import render, render_gone
+
+UNIT = UnitKey("ruksi", "mnist", "americas")
+PROFILE = TargetProfile(
+    name="embedded",
+    kind="embedded",
+    url="http://127.0.0.1:8080",
+    gateway="pointsman",
+    gateway_namespace="pointsman",
+    gateway_class="pointsman.dev/embedded",
+    platform="linux/amd64",
+    min_ready_seconds=1,
+    base_platform="host:cpython-3.11-linux-x86_64",
+    drain_seconds=5.0,
+)
+GOLDEN = GoldenRequest("seven")
+
+
+def version(name: str, endpoints: tuple[str, ...] = ("predict", "greet"), *, golden: bool = True) -> Version:
+    """A version whose code is its name."""
+    code = CodeTree("", "", (("code.py", "100644", name.replace(".", "").ljust(40, "0")),))
+    made = {
+        e: VersionEndpoint(EndpointDefinition(e, "python:3.11", command=f"serve {e}"), "python:3.11", golden=(GOLDEN,) * golden)
+        for e in endpoints
+    }
+    return Version(name, "c" * 40, code, made)
+
+
+def deployment(
+    versions: dict[str, Version] | list[str],
+    aliases: dict[str, str],
+    settings: EndpointSettings | None = None,
+    **more: Any,
+) -> Deployment:
+    """A deployment of versions (names, or names with versions) with the same settings for every endpoint."""
+    known = versions if isinstance(versions, dict) else {name: version(name) for name in versions}
+    served = {name: ServedVersion(v, dict.fromkeys(v.endpoints, settings or EndpointSettings())) for name, v in known.items()}
+    made = {name: Alias(name, v, Location(f"aliases/{name}.yaml", 1)) for name, v in aliases.items()}
+    return Deployment("americas", served, made, rollout=more.pop("rollout", Rollout()), **more)
+
+
+class World:
+    """Objects, record and clock; `behaviour(workload)` says what becomes of a started workload: ready, crash or pending."""
+
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+        self.objects: dict[ObjectKey, dict[str, Any]] = {}
+        self.record = UnitRecord(UNIT)
+        self.behaviour: Callable[[str], str] = lambda workload: "ready"
+        self.golden: Callable[[str], str | None] = lambda workload: None
+        self.secrets: dict[str, frozenset[str]] = {}
+        self.writes: list[Change] = []
+        self.plans: list[Plan] = []
+        self.revision = 0
+        self._count = 0
+        self.declared: Deployment | None = None
+        self.releases: tuple[Release, ...] = ()
+        self.changed: dict[str, int] = {}
+        self.rewritten = False
+        self.built: Callable[[str], bool] = lambda key: True
+
+    # declared side
+
+    def declare(self, found: Deployment | None, *, changed: tuple[str, ...] = (), release: bool = False) -> None:
+        """A new commit; `changed` are the paths that it changes, `release` whether it allows removals."""
+        self.declared = found
+        self.revision += 1
+        self.changed = {path: position + 1 for path, position in self.changed.items()} | dict.fromkeys(changed, 0)
+        self.releases = tuple(replace(r, position=r.position + 1) for r in self.releases)
+        if release:
+            self.releases += (Release("americas", "d" * 40, 0),)
+
+    def desired(self) -> DesiredState:
+        revision = Revision("main", f"{self.revision:040d}")
+        snapshot = Snapshot("src", revision, "pointsman", {}, {}, self.changed, self.releases)
+        if self.declared is None:
+            return render_gone(UNIT, revision, PROFILE, snapshot=snapshot, rewritten=self.rewritten)
+        versions = {name: served.version for name, served in self.declared.versions.items()}
+        state = DeclaredState(revision, "ruksi", "mnist", versions, {"americas": self.declared})
+        specs = [image_spec(state, v, e, PROFILE) for v in versions.values() for e in v.endpoints]
+        images = {s.key: Image(s.key, f"pointsman.local/x@sha256:{s.key}", s.key) for s in specs if self.built(s.key)}
+        return render(state, "americas", PROFILE, images, snapshot=snapshot, rewritten=self.rewritten)
+
+    # target side
+
+    def observed(self) -> ObservedState:
+        pods: dict[str, tuple[Object, ...]] = {}
+        slices: dict[str, tuple[Object, ...]] = {}
+        for key, obj in self.objects.items():
+            if key.kind == "Deployment" and obj["metadata"]["namespace"] == UNIT.namespace:
+                pods[key.name] = tuple(_pod(self.behaviour(key.name)) for _ in range(self.replicas(key.name)))
+                ready = self.ready(key.name)
+                slices[key.name] = tuple(_slice() for _ in range(ready))
+        return ObservedState({k: self._with_status(o) for k, o in self.objects.items()}, pods, slices, self.secrets)
+
+    def replicas(self, workload: str) -> int:
+        found = self.objects.get(ObjectKey("Deployment", UNIT.namespace, workload))
+        if found is None:
+            return 0
+        scaler = self.objects.get(ObjectKey("HorizontalPodAutoscaler", UNIT.namespace, workload))
+        return int(at(found, "spec", "replicas", default=at(scaler or {}, "spec", "minReplicas", default=1)))
+
+    def ready(self, workload: str) -> int:
+        return self.replicas(workload) if self.behaviour(workload) == "ready" else 0
+
+    def _with_status(self, obj: dict[str, Any]) -> dict[str, Any]:
+        if obj["kind"] == "Deployment":
+            name = obj["metadata"]["name"]
+            ready = self.ready(name)
+            counts = {"readyReplicas": ready, "availableReplicas": ready, "replicas": self.replicas(name)}
+            return {**obj, "status": {"observedGeneration": obj["metadata"]["generation"], "updatedReplicas": ready, **counts}}
+        if obj["kind"] == "HTTPRoute":
+            generation = obj["metadata"]["generation"]
+            conditions = [{"type": t, "status": "True", "observedGeneration": generation} for t in ("Accepted", "ResolvedRefs")]
+            return {**obj, "status": {"parents": [{"conditions": conditions}]}}
+        return obj
+
+    # carrying out
+
+    def plan(self) -> Plan:
+        return plan(self.desired(), self.observed(), self.record, self.now)
+
+    def carry_out(self, made: Plan, *, stop_after: int | None = None) -> bool:
+        """Record, changes, checks; `stop_after` dies after that many effects. Whether it came to the end."""
+        budget = [stop_after if stop_after is not None else 1_000_000]
+        if not self._spend(budget):
+            return False
+        self.record = replace(
+            self.record.with_facts(made.facts, made.dropped),
+            inventory=made.inventory,
+            resource_version="1",
+            applied=made.revision if made.is_settled else self.record.applied,
+        )
+        for change in made.changes:
+            if not self._spend(budget):
+                return False
+            self._write(change)
+        for check in made.golden:
+            if not self._spend(budget):
+                return False
+            fact = passed_facts(check, made.revision, self.now, self.golden(check.workload))
+            self.record = self.record.with_facts([fact])
+        for confirm in made.confirms:
+            if not self._spend(budget):
+                return False
+            self.record = self.record.with_facts(confirmed_facts(confirm, made.revision, self.now))
+        gone = {c.key for c in made.changes if c.operation is Operation.DELETE}
+        self.record = replace(self.record, inventory=self.record.inventory - gone)
+        return True
+
+    @staticmethod
+    def _spend(budget: list[int]) -> bool:
+        budget[0] -= 1
+        return budget[0] >= 0
+
+    def _write(self, change: Change) -> None:
+        self.writes.append(change)
+        self._count += 1
+        if change.operation is Operation.DELETE:
+            self._check_deletable(change)
+            self.objects.pop(change.key, None)
+            return
+        assert change.desired is not None
+        live = self.objects.get(change.key)
+        expected = change.resource_version
+        if expected is not None:
+            assert expected == (live["metadata"]["resourceVersion"] if live else "")
+        meta = {**change.desired["metadata"], "uid": str(change.key), "resourceVersion": str(self._count)}
+        same = live is not None and live.get("spec") == change.desired.get("spec")
+        meta["generation"] = live["metadata"]["generation"] + (not same) if live else 1
+        self.objects[change.key] = put(dict(change.desired), meta, "metadata")
+
+    def _check_deletable(self, change: Change) -> None:
+        """Nothing that serves is removed: the safety property of every scenario."""
+        if change.key.kind in ("Deployment", "Service"):
+            serving = {backend_of(o) for k, o in self.objects.items() if k.kind == "HTTPRoute" and annotation(o, labels.ALIAS)}
+            assert change.key.name not in serving, f"{change.key} still serves"
+
+    def step(self) -> Plan:
+        made = self.plan()
+        self.plans.append(made)
+        self.carry_out(made)
+        return made
+
+    def run(self, *, most: int = 60) -> Plan:
+        """Passes at the same moment until one has nothing to carry out."""
+        for _ in range(most):
+            made = self.step()
+            if made.is_empty:
+                return made
+        raise AssertionError(f"no end in sight: {made}")
+
+    def settle(self, *, most: int = 30) -> Plan:
+        """Run, and let time pass to each wake-up, until only holds, failures or nothing are left."""
+        for _ in range(most):
+            made = self.run()
+            if made.wake is None:
+                return made
+            self.now = max(made.wake, self.now) + 0.001
+        raise AssertionError(f"still waking: {made.gates}")
+
+    # questions
+
+    def alias(self, name: str) -> dict[str, str]:
+        """Where each endpoint of an alias leads: the version."""
+        return {
+            annotation(o, labels.ENDPOINT) or "": annotation(o, labels.VERSION) or ""
+            for k, o in self.objects.items()
+            if k.kind == "HTTPRoute" and annotation(o, labels.ALIAS) == name
+        }
+
+    def running(self) -> set[str]:
+        """The versions whose workloads exist."""
+        return {annotation(o, labels.VERSION) or "" for k, o in self.objects.items() if k.kind == "Deployment"}
+
+    def backends(self, name: str) -> set[str]:
+        return {
+            backend_of(o) or ""
+            for k, o in self.objects.items()
+            if k.kind == "HTTPRoute" and annotation(o, labels.ALIAS) == name
+        }
+
+
+def _pod(behaviour: str) -> Object:
+    if behaviour == "pending":
+        return {"metadata": {"name": "p"}, "status": {"phase": "Pending"}}
+    if behaviour == "crash":
+        last = {"terminated": {"exitCode": 1, "reason": "Error", "message": "ModuleNotFoundError: No module named 'flask'"}}
+        state = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}}
+        status = {"name": "endpoint", "ready": False, "restartCount": 3, "state": state, "lastState": last}
+        return {"metadata": {"name": "p"}, "status": {"phase": "Running", "containerStatuses": [status]}}
+    status = {"name": "endpoint", "ready": True, "restartCount": 0, "state": {"running": {}}}
+    return {"metadata": {"name": "p"}, "status": {"phase": "Running", "containerStatuses": [status]}}
+
+
+def _slice() -> Object:
+    return {"metadata": {"name": "s"}, "endpoints": [{"addresses": ["10.0.0.1"], "conditions": {"ready": True}}]}
+
+
+__all__ = ["GOLDEN", "Scale", "UNIT", "World", "deployment", "key_of", "version"]
