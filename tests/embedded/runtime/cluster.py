@@ -45,7 +45,7 @@ class Cluster:
         self.store = store
         self.image = root / "images" / "image"
         for part in ("code", "own"):
-            (self.image / part).mkdir(parents=True)
+            (self.image / part).mkdir(parents=True, exist_ok=True)
         shutil.copy(SHIM, self.image / "own" / "shim.py")
         self.runner: Runner | None = None
 
