@@ -1,0 +1,64 @@
+"""Killed at any step, or out of space: no tag ever leads to a broken image, and the next build succeeds."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from controller.images.layout import Layout
+from controller.images.manifest import blobs_of
+
+pytestmark = pytest.mark.faults
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+def require_only_whole_images(layout: Path) -> None:
+    """Every index entry and tag leads to a manifest all of whose blobs are there."""
+    index = layout / "index.json"
+    listed = json.loads(index.read_bytes())["manifests"] if index.exists() else []
+    tagged = [json.loads(path.read_bytes()) for path in (layout / "tags").glob("v-*") if path.suffix != ".partial"]
+    for entry in [*listed, *tagged]:
+        document = Layout(layout).read(entry["digest"])
+        assert document is not None
+        assert all(Layout(layout).has(*blob) for blob in blobs_of(document))
+
+
+def test_kill_9_at_every_step(tmp_path: Path, run_build: Run) -> None:
+    code, out, errors = run_build(tmp_path / "whole")
+    assert code == 0, errors
+    digest, steps = out.split()
+    root = tmp_path / "killed"
+    for step in range(1, int(steps) + 1):
+        code, out, errors = run_build(root, "--kill-at", str(step))
+        if code == 0:
+            break
+        assert code == -signal.SIGKILL, errors
+        require_only_whole_images(root / "layout")
+    code, out, errors = run_build(root)
+    assert code == 0, errors
+    assert out.split()[0] == digest
+    assert not list((root / "layout" / "partial").iterdir())
+
+
+def test_kill_9_then_a_build_from_the_rest(tmp_path: Path, run_build: Run) -> None:
+    digest, steps = run_build(tmp_path / "whole")[1].split()
+    for step in range(2, int(steps) + 1, 4):
+        root = tmp_path / f"killed-{step}"
+        assert run_build(root, "--kill-at", str(step))[0] == -signal.SIGKILL
+        assert run_build(root)[1].split()[0] == digest
+        require_only_whole_images(root / "layout")
+
+
+@pytest.mark.parametrize("limit", [100, 2_000, 500_000, 2_000_000])
+def test_full_disk_is_temporary_and_leaves_nothing_broken(tmp_path: Path, run_build: Run, limit: int) -> None:
+    root = tmp_path / "root"
+    code, _, errors = run_build(root, "--limit", str(limit))
+    assert code == 1
+    assert errors.startswith("Transient: the image cannot be written"), errors
+    require_only_whole_images(root / "layout")
+    assert run_build(root)[0] == 0
