@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from controller.embedded.gateway.filters import UnsupportedError
-from controller.model.errors import PointsmanError, Transient
+from controller.model.errors import Conflict, Stalled, Transient
 from controller.model.identity import ObjectKey
 from controller.model.objects import Object, at, key_of
 
@@ -115,8 +115,8 @@ class StatusWriter:
         try:
             now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
             self._store.set_status(key, {"parents": parents_of(verdict, now)})
+        except (Conflict, Stalled):
+            return True  # the route went away in between
         except Transient:
             return False
-        except PointsmanError:
-            return True  # the route went away in between
         return True

@@ -3,11 +3,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from controller.embedded.gateway import Gateway, Limits
+from controller.embedded.secrets import SecretFiles
+from controller.embedded.store import EmbeddedStore
 from tests.embedded.gateway import cluster
 from tests.embedded.gateway.client import Client
 from tests.embedded.gateway.servers import Endpoint, RawEndpoint
@@ -16,10 +19,14 @@ LIMITS = Limits(ready=0.3, header=0.5, idle=5.0, stalled=5.0, linger=0.5)
 
 
 @pytest.fixture
-def store() -> Iterator[cluster.Store]:
-    made = cluster.Store()
-    yield made
-    made.close()
+def secrets(tmp_path: Path) -> SecretFiles:
+    return SecretFiles(tmp_path / "secrets")
+
+
+@pytest.fixture
+def store(tmp_path: Path, secrets: SecretFiles) -> Iterator[EmbeddedStore]:
+    with EmbeddedStore(tmp_path / "store", secrets=secrets) as made:
+        yield made
 
 
 @pytest.fixture
@@ -28,7 +35,7 @@ def limits() -> Limits:
 
 
 @pytest.fixture
-def gateway(store: cluster.Store, limits: Limits) -> Iterator[Gateway]:
+def gateway(store: EmbeddedStore, limits: Limits) -> Iterator[Gateway]:
     made = Gateway(store, port=0, probe_token="probe-token", limits=limits)
     made.start()
     yield made
@@ -42,7 +49,7 @@ def client(gateway: Gateway) -> Iterator[Client]:
 
 
 @pytest.fixture
-def serve(store: cluster.Store) -> Iterator[Callable[..., Any]]:
+def serve(store: EmbeddedStore) -> Iterator[Callable[..., Any]]:
     """serve(name, handle=None, raw=None, **Endpoint's) -> a running endpoint with its Service and a ready slice."""
     with ExitStack() as stack:
 

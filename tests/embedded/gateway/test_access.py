@@ -6,6 +6,7 @@ import hashlib
 import pytest
 
 from controller.embedded.gateway.apr1 import apr1
+from controller.model.secret import Secret
 from tests.embedded.gateway import cluster
 
 pytestmark = pytest.mark.system
@@ -13,24 +14,14 @@ PATH = "/ruksi/mnist/americas/production/predict"
 SHA = "{SHA}" + base64.b64encode(hashlib.sha1(b"token").digest()).decode()
 
 
-def secret(text: str) -> dict:
-    data = {".htpasswd": base64.b64encode(text.encode()).decode()}
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": "predictors", "namespace": cluster.NAMESPACE},
-        "data": data,
-    }
-
-
 def basic(user: str, password: str) -> dict[str, str]:
     return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
 
 
 @pytest.fixture
-def protected(store, serve):
+def protected(store, secrets, serve):
     serve("one")
-    store.apply(secret(f"# users\nann:{SHA}\nbob:{apr1(b'other', b'saltsalt')}\nplain:word\n"))
+    secrets.set("predictors", ".htpasswd", Secret(f"# users\nann:{SHA}\nbob:{apr1(b'other', b'saltsalt')}\nplain:word\n"))
     store.apply(cluster.route(PATH, "one", filters=(cluster.basic_auth("predictors"),)))
 
 
@@ -64,14 +55,14 @@ def test_everybody_else_stays_out(protected, client, headers):
     assert found.headers["www-authenticate"].startswith("Basic ")
 
 
-def test_a_secret_that_is_missing_lets_nobody_in(store, serve, client):
+def test_a_secret_that_is_missing_lets_nobody_in(store, secrets, serve, client):
     serve("one")
     store.apply(cluster.route(PATH, "one", filters=(cluster.basic_auth("predictors"),)))
     found = client.until(PATH, 500, headers=basic("pointsman-probe", "probe-token"))
     assert found.reason == "AccessNotConfigured"
-    store.apply(secret("ann:$2y$05$notsupported"))
+    secrets.set("predictors", ".htpasswd", Secret("ann:$2y$05$notsupported"))
     assert b"htpasswd -s" in client.until(PATH, 500, headers={**basic("ann", "x"), "X-Try": "2"}).body
-    store.apply(secret(f"ann:{SHA}"))
+    secrets.set("predictors", ".htpasswd", Secret(f"ann:{SHA}"))
     assert client.until(PATH, headers=basic("ann", "token")).status == 200
 
 

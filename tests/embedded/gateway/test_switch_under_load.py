@@ -106,6 +106,5 @@ def test_stopping_finishes_what_is_in_flight(store, serve, client, gateway):
     asking.join()
     stopping.join()
     assert bodies == [b"whole"]
-    with pytest.raises(OSError, match="refused"):
-        client.__exit__()
-        client.get("/")
+    with pytest.raises(OSError, match="refused"), Client(gateway.port) as late:
+        late.get("/")
