@@ -12,6 +12,7 @@ from controller.loading.rules import (
     alias_version,
     code_elsewhere,
     endpoint_keys,
+    reserved_variables,
     scaling,
     shared_segment,
     version_deployments,
@@ -22,7 +23,14 @@ from controller.model.declared import DeclaredState, Deployment, EndpointDefinit
 from controller.model.diagnostics import PROJECT, Diagnostic, Location, Severity, Subject, ordered
 from controller.model.source import Snapshot
 
-_RULES = (alias_version.check, shared_segment.check, endpoint_keys.check, version_deployments.check, code_elsewhere.check)
+_RULES = (
+    alias_version.check,
+    shared_segment.check,
+    endpoint_keys.check,
+    version_deployments.check,
+    code_elsewhere.check,
+    reserved_variables.check,
+)
 
 Held = Mapping[Subject, tuple[Diagnostic, ...]]
 
@@ -61,8 +69,7 @@ class _Settings:
     def __init__(self, reading: Reading, name: str) -> None:
         self._reading, self._name = reading, name
         self._merged = reading.merged[name]
-        self._shared: dict[str, EndpointSettings] = {}
-        self._checked: dict[tuple[str, bool], tuple[Diagnostic, ...]] = {}
+        self._shared: dict[tuple[str, bool], EndpointSettings] = {}
         self._problems: list[Diagnostic] = []
 
     def deployment(self) -> tuple[Deployment, list[Diagnostic]]:
@@ -86,27 +93,21 @@ class _Settings:
             return None
         own = declared.settings if declared.settings.children else None
         merged = self._merged if own is None else as_branch(over(self._merged, own))
-        settings = {}
-        for name, endpoint in declared.version.endpoints.items():
-            self._check(merged, endpoint.definition, declared, shared=own is None)
-            settings[name] = self._one(merged, name, shared=own is None)
-        return ServedVersion(declared.version, settings)
+        endpoints = declared.version.endpoints
+        find_settings = self._own if own is not None else self._shared_one
+        return ServedVersion(declared.version, {n: find_settings(merged, e.definition, declared) for n, e in endpoints.items()})
 
-    def _one(self, merged: Branch, endpoint: str, *, shared: bool) -> EndpointSettings:
-        if not shared:
-            return endpoint_settings(merged, endpoint)
-        if endpoint not in self._shared:
-            self._shared[endpoint] = endpoint_settings(merged, endpoint)
-        return self._shared[endpoint]
-
-    def _check(self, merged: Branch, definition: EndpointDefinition, declared: DeclaredVersion, *, shared: bool) -> None:
+    def _shared_one(self, merged: Branch, definition: EndpointDefinition, declared: DeclaredVersion) -> EndpointSettings:
         key = (definition.name, bool(definition.resources.get("cpu")))
-        if shared and key in self._checked:
-            return
-        found = tuple(self._blamed(d, declared) for d in scaling.check_endpoint(merged, definition))
-        self._problems += found
-        if shared:
-            self._checked[key] = found
+        if key not in self._shared:
+            self._shared[key] = self._own(merged, definition, declared)
+        return self._shared[key]
+
+    def _own(self, merged: Branch, definition: EndpointDefinition, declared: DeclaredVersion) -> EndpointSettings:
+        settings = endpoint_settings(merged, definition.name)
+        found = scaling.check_endpoint(merged, definition, settings)
+        self._problems += [self._blamed(d, declared) for d in found]
+        return settings
 
     def _blamed(self, diagnostic: Diagnostic, declared: DeclaredVersion) -> Diagnostic:
         """A version's own value holds the version; any other the deployment."""

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from controller.loading.inheritance import Branch
-from controller.loading.settings import endpoint_settings
-from controller.model.declared import EndpointDefinition
+from controller.model.declared import EndpointDefinition, EndpointSettings
 from controller.model.diagnostics import Diagnostic, Location, Severity
 
 
-def check_endpoint(merged: Branch, definition: EndpointDefinition) -> Iterator[Diagnostic]:
+def check_endpoint(merged: Branch, definition: EndpointDefinition, settings: EndpointSettings) -> Iterator[Diagnostic]:
     """What the merged settings of one endpoint cannot mean. The caller knows whom they hold."""
     own = merged.branch("endpoints", definition.name)
-    settings = endpoint_settings(merged, definition.name)
     scale = settings.scale
     if scale.min > scale.max:
         message = f"`{definition.name}` has scale min {scale.min} above max {scale.max}"
