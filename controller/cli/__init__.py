@@ -1,0 +1,1 @@
+"""The command line: reads the environment, assembles the parts, prints. One file per verb."""
