@@ -14,7 +14,7 @@ from controller.model.errors import Conflict, Forbidden, Foreign, PointsmanError
 # One object of the largest size, with room for escapes.
 LARGEST_REQUEST = 4 * 1024 * 1024
 # Seconds between two lines of a watch at most, and how long a client waits for one.
-PAUSE = 2.0
+PAUSE = 1.0
 SILENCE = 30.0
 
 _ERRORS: dict[str, type[PointsmanError]] = {
