@@ -37,12 +37,11 @@ format: $(DEVELOPMENT) ## format the code and mend what can be mended
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: $(DEVELOPMENT) ## run the benchmarks and print them beside their baselines
-	@$(BIN)/python -m bench
+bench: $(DEVELOPMENT) ## run every benchmark of bench/
+	@set -e; for file in bench/[a-z]*.py; do name=$$(basename $$file .py); echo "== $$name"; $(BIN)/python -m bench.$$name; done
 
 docs: $(RUNTIME) ## write the pages that are made from the code
-	@$(BIN)/python docs/generate_cli.py > docs/reference/cli.md.new
-	@mv docs/reference/cli.md.new docs/reference/cli.md
+	@$(BIN)/python docs/generate_cli.py
 
 lock: $(DEVELOPMENT) ## resolve the locks anew from pyproject.toml and sample-repo/*.in
 	$(COMPILE) pyproject.toml -o requirements/runtime.lock

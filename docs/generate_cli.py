@@ -1,16 +1,17 @@
-"""Write docs/reference/cli.md from the command line itself: `python docs/generate_cli.py > docs/reference/cli.md`."""
+"""Write docs/reference/cli.md from the command line itself: `make docs`."""
 
 from __future__ import annotations
 
 import inspect
-import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 
 from controller.cli.app import cli
 
 NAME = "pointsman"
+PAGE = Path(__file__).parent / "reference" / "cli.md"
 LEAD = """# The command line
 
 Made from the program's own help by `make docs`. Data goes to stdout, everything else to stderr. Exit codes: 0 fine, 1 error,
@@ -56,4 +57,4 @@ def page() -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(page())
+    PAGE.write_text(page(), encoding="utf-8")
