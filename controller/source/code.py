@@ -164,7 +164,7 @@ class GitCode:
 
     def entries(self, code: CodeTree) -> Sequence[TreeEntry]:
         """Every file of the tree, sorted by path; refuses what cannot be in an image (`Stalled`)."""
-        store = self._store_of(code.entries[0][2]) if code.entries else self._stores[0]
+        store = self._store_of(*(entry for _, _, entry in code.entries))
         files = sorted(_all_files(store, code))
         sizes = store.infos([blob for _, _, blob in files])
         missing = next((path for path, _, blob in files if blob not in sizes), None)
@@ -181,8 +181,9 @@ class GitCode:
         for store in self._stores:
             store.close()
 
-    def _store_of(self, id: str) -> ObjectReader:
-        found = next((store for store in self._stores[:-1] if store.info(id)), None)
+    def _store_of(self, *ids: str) -> ObjectReader:
+        """The first store that has all of these, and so all below them; else the last, which says what is missing."""
+        found = next((store for store in self._stores[:-1] if all(map(store.info, ids))), None)
         return found or self._stores[-1]
 
 

@@ -73,10 +73,10 @@ _SAFE_OPTIONS = (
     "log.follow=false",
 )
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
-_FORBIDDEN = re.compile(r"authentication failed|permission denied|could not read (username|password)|403|401", re.I)
+_FORBIDDEN = re.compile(r"authentication failed|permission denied|could not read (username|password)|\b40[13]\b", re.I)
 _TRANSIENT = re.compile(
-    r"could not resolve|unable to connect|connection|timed out|timeout|early eof|hung up|rpc failed|50[0-9]|429"
-    r"|\.lock': file exists|unable to create .*\.lock|no space left|resource temporarily|temporary failure|ssl",
+    r"could not resolve|unable to access|connect|timed out|timeout|early eof|hung up|rpc failed|\b50[0-9]\b|\b429\b"
+    r"|\.lock': file exists|unable to create .*\.lock|no space left|resource temporarily|temporary failure",
     re.I,
 )
 
@@ -85,7 +85,8 @@ class Git:
     """git for one repository (`git_dir`) or, without one, for one directory. Implements `ports.GitRunner`.
 
     `alone=False` leaves the person's own configuration, hooks and identity in force: only for commits in their name.
-    `environment` adds variables (credentials, proxies); `local` grants transport from paths of this machine.
+    `environment` adds variables (credentials, proxies), `options` configuration (`name=value`); `local` grants transport
+    from paths of this machine.
     """
 
     def __init__(
@@ -97,13 +98,14 @@ class Git:
         alone: bool = True,
         local: bool = False,
         environment: Mapping[str, str] | None = None,
+        options: tuple[str, ...] = (),
     ) -> None:
         self.directory = directory
         places = [f"--git-dir={git_dir}"] if git_dir else []
         places += [f"--work-tree={work_tree}"] if work_tree else []
-        options = [*_SAFE_OPTIONS, f"protocol.file.allow={'always' if local else 'never'}"] if alone else []
-        unset = [part for name in _INHERITED for part in ("-u", name)]
-        self._prefix = ["env", *unset, "git", *places, *(part for option in options for part in ("-c", option))]
+        safe = (*_SAFE_OPTIONS, f"protocol.file.allow={'always' if local else 'never'}") if alone else ()
+        unset = [part for name in _INHERITED if name not in (environment or {}) for part in ("-u", name)]
+        self._prefix = ["env", *unset, "git", *places, *(part for option in (*safe, *options) for part in ("-c", option))]
         self._environment = {**(_ALONE if alone else {"GIT_TERMINAL_PROMPT": "0"}), **(environment or {})}
 
     def run(self, *arguments: str, stdin: bytes | None = None, timeout: float = 60.0) -> bytes:

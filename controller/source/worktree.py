@@ -1,7 +1,7 @@
 """Writes a directory as it lies on the disk to a git tree of our own, so that uncommitted code is read like any other.
 
-Nothing is written to the directory itself: objects and index live in `<state>/worktree.git`. `.gitignore` files hold, and
-the person's `.git/info/exclude` too.
+Nothing is written to the directory itself: objects and index live in `<state>/worktree.git`, whole (of objects borrowed
+from the person's repository, git would touch the times). `.gitignore` files hold, and the person's `.git/info/exclude` too.
 """
 
 from __future__ import annotations
@@ -43,7 +43,6 @@ class WorkTree:
         self._files: tuple[str, ...] = ()
         repository = Repository.around(path)
         self._exclude_file = repository.common / "info" / "exclude" if repository else None
-        self._alternates = repository.common / "objects" if repository else None
         self._is_ready = False
         self.git = Git(path, git_dir=self._git_dir, work_tree=path)
         self.objects = ObjectReader(self.git)
@@ -70,8 +69,9 @@ class WorkTree:
         if kept.exists():
             shutil.copyfile(kept, index)
         environment = {"GIT_INDEX_FILE": str(index), "GIT_OPTIONAL_LOCKS": "1"}
-        git = Git(self.path, git_dir=self._git_dir, work_tree=self.path, environment=environment)
-        git.run(*self._ignore_options(), "add", "--all", "--", ".", timeout=600.0)
+        options = ("core.looseCompression=1", *self._ignore_options())
+        git = Git(self.path, git_dir=self._git_dir, work_tree=self.path, environment=environment, options=options)
+        git.run("add", "--all", "--", ".", timeout=600.0)
         tree = git.text("write-tree", timeout=600.0)
         listed = git.run("ls-files", "-z", "--stage").decode(errors="surrogateescape").split("\0")
         self._files = tuple(line.partition("\t")[2] for line in listed if line and not line.startswith(SUBMODULE))
@@ -81,7 +81,7 @@ class WorkTree:
 
     def _ignore_options(self) -> tuple[str, ...]:
         file = self._exclude_file
-        return ("-c", f"core.excludesFile={file}") if file and file.is_file() else ()
+        return (f"core.excludesFile={file}",) if file and file.is_file() else ()
 
     def _prepare(self) -> None:
         if self._is_ready:
@@ -93,7 +93,6 @@ class WorkTree:
             left.unlink(missing_ok=True)
         ignored = (*_NEVER, *((f"/{self._excluded}",) if self._excluded else ()))
         _put(self._git_dir / "info" / "exclude", ignored)
-        _put(self._git_dir / "objects" / "info" / "alternates", [str(self._alternates)] if self._alternates else [])
         Git(self._git_dir, git_dir=self._git_dir).run("prune", "--expire=1.day.ago", timeout=600.0)
         self._is_ready = True
 

@@ -122,7 +122,9 @@ def test_a_nested_declared_directory_is_not_part_of_the_code(repo: Repo, tmp_pat
     repo.git("mv", "pointsman", "moved")
     (repo.path / "deploy").mkdir()
     repo.git("mv", "moved", "deploy/pointsman")
-    repo.commit("move", **{"deploy/pointsman/versions/1.yaml": "files: {greet: {m: {path: deploy/other.txt}}}", "deploy/other.txt": "x"})
+    repo.commit(
+        "move", **{"deploy/pointsman/versions/1.yaml": "files: {greet: {m: {path: deploy/other.txt}}}", "deploy/other.txt": "x"}
+    )
     source = WorkingDirectory(repo.path, directory="deploy/pointsman", state=tmp_path / "state", committed=True)
     version = source.snapshot().versions["1"]
     assert version.code
@@ -132,7 +134,10 @@ def test_a_nested_declared_directory_is_not_part_of_the_code(repo: Repo, tmp_pat
 
 
 def test_code_below_a_path(repo: Repo, source: WorkingDirectory) -> None:
-    repo.commit("move the code", **{"app/valohai.yaml": "app", "pointsman/project.yaml": "format: 1\nowner: o\nname: p\ncode: {path: app}\n"})
+    repo.commit(
+        "move the code",
+        **{"app/valohai.yaml": "app", "pointsman/project.yaml": "format: 1\nowner: o\nname: p\ncode: {path: app}\n"},
+    )
     repo.version("1")
     version = source.snapshot().versions["1"]
     assert version.valohai == b"app"

@@ -1,0 +1,236 @@
+"""Working directories: what lies on the disk, what is only watched, and what must never be written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from controller.model.declared import FileContent
+from controller.model.errors import Stalled
+from controller.source.adhoc import AdHoc
+from controller.source.git import Git
+from controller.source.local import WorkingDirectory
+from tests.source.conftest import Repo
+
+pytestmark = pytest.mark.contract
+
+
+def contents(root: Path) -> dict[str, tuple[int, int]]:
+    return {str(p): (p.lstat().st_mtime_ns, p.lstat().st_size) for p in root.rglob("*")}
+
+
+def children() -> set[str]:
+    """Processes whose parent is this one, living or not collected."""
+    stats = [directory / "stat" for directory in Path("/proc").iterdir() if directory.name.isdigit()]
+    return {s.parent.name for s in stats if s.exists() and s.read_text().rpartition(")")[2].split()[1] == str(os.getpid())}
+
+
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_uncommitted_files_count(repo: Repo, working: WorkingDirectory) -> None:
+    committed = repo.version("1")
+    repo.write("pointsman/versions/1.yaml", "enabled: false\n")
+    repo.write("pointsman/versions/2.yaml", "{}\n")
+    repo.write("serve.py", "edited")
+    repo.write("pointsman/.2.yaml.swp", "x")
+    snapshot = working.snapshot()
+    assert snapshot.local
+    assert snapshot.revision.commit == committed
+    assert snapshot.files["pointsman/versions/1.yaml"] == b"enabled: false\n"
+    one, two = snapshot.versions["1"], snapshot.versions["2"]
+    assert (one.text, one.committed, one.provisional, one.commit) == (b"{}\n", True, True, committed)
+    assert (two.committed, two.provisional) == (False, True)
+    assert snapshot.changed["pointsman/versions/1.yaml"] == -1
+    assert two.code
+    files = {e.path: e for e in working.code.entries(two.code)}
+    assert b"".join(working.code.read(files["serve.py"].blob)) == b"edited"
+    assert not any(path.startswith("pointsman") for path in files)
+    assert one.code
+    assert (
+        b"".join(working.code.read({e.path: e for e in working.code.entries(one.code)}["serve.py"].blob)) == b"print('hello')\n"
+    )
+
+
+def test_nothing_is_written_to_the_repository(repo: Repo, working: WorkingDirectory, source: WorkingDirectory) -> None:
+    repo.write("pointsman/versions/2.yaml", "{}\n")
+    repo.write("big.bin", "x" * 100_000)
+    before = contents(repo.path)
+    working.token()
+    working.snapshot()
+    source.snapshot()
+    working.token()
+    adhoc = AdHoc(repo.path, state=repo.path.parent / "state2")
+    adhoc.snapshot()
+    adhoc.close()
+    assert contents(repo.path) == before
+
+
+def test_the_token_follows_every_edit(repo: Repo, working: WorkingDirectory, source: WorkingDirectory) -> None:
+    repo.write("pointsman/versions/2.yaml", "{}\n")
+    working.snapshot()
+    edits: list[Callable[[], object]] = [
+        lambda: repo.write("pointsman/versions/2.yaml", "enabled: true\n"),
+        lambda: repo.write("serve.py", "edited"),
+        lambda: repo.write("new/deep/file.py", "new"),
+        (repo.path / "models/m.bin").unlink,
+        (repo.path / "pointsman/versions/2.yaml").unlink,
+        lambda: repo.commit("commit"),
+    ]
+    for edit in edits:
+        before = working.token()
+        assert working.token() == before
+        edit()
+        assert working.token() != before
+        if (repo.path / "pointsman/versions/2.yaml").exists():
+            working.snapshot()
+    before = source.token()
+    repo.commit("another")
+    assert source.token() != before
+
+
+def test_a_look_without_change_starts_no_process(
+    repo: Repo, working: WorkingDirectory, source: WorkingDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo.write("pointsman/versions/2.yaml", "{}\n")
+    working.snapshot()
+    source.snapshot()
+    tokens = (working.token(), source.token())
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("git was started")
+
+    monkeypatch.setattr(Git, "start", refuse)
+    assert (working.token(), source.token()) == tokens
+    assert source.snapshot() is source.snapshot()
+    assert source.is_ancestor(repo_head := source.snapshot().revision.commit, repo_head)
+
+
+def test_packed_references_and_linked_worktrees(repo: Repo, source: WorkingDirectory, tmp_path: Path) -> None:
+    repo.version("1")
+    loose = source.token()
+    repo.git("pack-refs", "--all")
+    assert source.token() == loose
+    linked = tmp_path / "linked"
+    repo.git("worktree", "add", "-q", "-b", "side", str(linked))
+    other = WorkingDirectory(linked, state=tmp_path / "state2", committed=True)
+    assert other.token() == f"side@sha1:{repo.head}"
+    assert set(other.snapshot().versions) == {"1"}
+    repo.git("checkout", "-q", "--detach")
+    assert source.token() == f"HEAD@sha1:{repo.head}"
+
+
+def test_a_branch_without_commits(tmp_path: Path) -> None:
+    repo = Repo(tmp_path / "empty")
+    repo.path.mkdir()
+    repo.git("init", "-q", "-b", "main")
+    with pytest.raises(Stalled, match="no commit yet"):
+        WorkingDirectory(repo.path, state=tmp_path / "state", committed=True).snapshot()
+    repo.write("pointsman/project.yaml", "format: 1\n")
+    repo.write("pointsman/versions/1.yaml", "{}")
+    repo.write("valohai.yaml", "x")
+    working = WorkingDirectory(repo.path, state=tmp_path / "state", committed=False)
+    snapshot = working.snapshot()
+    assert snapshot.versions["1"].valohai == b"x"
+    working.close()
+
+
+def test_a_declared_directory_outside_of_git(tmp_path: Path) -> None:
+    root = Repo(tmp_path / "plain")
+    root.write("pointsman/project.yaml", "format: 1\n")
+    root.write("pointsman/versions/1.yaml", "{}")
+    root.write("valohai.yaml", "x")
+    with pytest.raises(Stalled, match="not in a git repository"):
+        WorkingDirectory(root.path, state=tmp_path / "state", committed=True)
+    working = WorkingDirectory(root.path, state=tmp_path / "state", committed=False)
+    assert working.snapshot().versions["1"].valohai == b"x"
+    assert working.token() == working.token()
+    working.close()
+
+
+@pytest.mark.parametrize("in_git", [True, False])
+def test_a_directory_without_declaration(repo: Repo, tmp_path: Path, in_git: bool) -> None:
+    root = repo.path
+    repo.git("rm", "-r", "-q", "--cached", "pointsman")
+    (root / "pointsman/deployments/eu/deployment.yaml").unlink()
+    for file in sorted((root / "pointsman").rglob("*"), reverse=True):
+        file.rmdir() if file.is_dir() else file.unlink()
+    (root / "pointsman").rmdir()
+    repo.write(".gitignore", "secret\n")
+    repo.write("secret", "x")
+    repo.write(".venv/lib.py", "x")
+    if not in_git:
+        (root / ".git").rename(tmp_path / "elsewhere")
+    weights = tmp_path / "weights"
+    weights.write_bytes(b"abc")
+    given = {("greet", "model"): weights, ("greet", "labels"): FileContent(url="https://example.com/l", sha256="0" * 64)}
+    with_close = AdHoc(root, state=tmp_path / "state", files=given)
+    snapshot = with_close.snapshot()
+    version = snapshot.versions["work"]
+    assert (version.committed, version.provisional, version.commit) == (False, True, snapshot.revision.commit)
+    assert b"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" in version.text
+    assert weights.as_uri().encode() in version.text
+    assert version.valohai
+    assert version.code
+    paths = [e.path for e in with_close.code.entries(version.code)]
+    assert paths == [".gitignore", "golden/greet/hello.yaml", "models/m.bin", "requirements.txt", "serve.py", "valohai.yaml"]
+    assert b'"latest' not in snapshot.files["pointsman/deployments/local/aliases/latest.yaml"]
+    token = with_close.token()
+    repo.write("serve.py", "edited")
+    assert with_close.token() != token
+    assert with_close.snapshot().versions["work"].code != version.code
+    weights.write_bytes(b"abcd")
+    assert with_close.snapshot().versions["work"].text != version.text
+    weights.unlink()
+    with pytest.raises(Stalled, match="weights"):
+        with_close.snapshot()
+    with_close.close()
+
+
+def test_a_killed_writer_leaves_nothing_that_disturbs(repo: Repo, tmp_path: Path) -> None:
+    first = AdHoc(repo.path, state=tmp_path / "state")
+    tree = first.snapshot().revision.commit
+    git_dir = tmp_path / "state/worktree.git"
+    (git_dir / "index.1.lock").write_text("")
+    (git_dir / "index.1").write_text("half")
+    second = AdHoc(repo.path, state=tmp_path / "state")
+    assert second.snapshot().revision.commit == tree
+    assert not list(git_dir.glob("index.*"))
+
+
+def test_no_process_and_no_descriptor_is_left(repo: Repo, tmp_path: Path) -> None:
+    repo.version("1")
+    repo.write("pointsman/versions/2.yaml", "{}\n")
+
+    def use() -> None:
+        for committed in (True, False):
+            source = WorkingDirectory(repo.path, state=tmp_path / "state", committed=committed)
+            snapshot = source.snapshot()
+            for version in snapshot.versions.values():
+                assert version.code
+                for entry in source.code.entries(version.code):
+                    next(source.code.read(entry.blob))
+            source.close()
+
+    use()
+    before = (children(), descriptors())
+    for _ in range(3):
+        use()
+    assert (children(), descriptors()) == before
+
+
+def test_a_large_file_is_read_in_blocks_and_may_be_left(repo: Repo, source: WorkingDirectory) -> None:
+    repo.commit("large", **{"large.bin": "x" * (3 << 20)})
+    repo.version("1")
+    code = source.snapshot().versions["1"].code
+    assert code
+    entry = next(e for e in source.code.entries(code) if e.path == "large.bin")
+    assert entry.size == 3 << 20
+    blocks = source.code.read(entry.blob)
+    assert len(next(blocks)) <= 1 << 20
+    blocks.close()  # type: ignore[attr-defined]
+    assert sum(len(block) for block in source.code.read(entry.blob)) == 3 << 20
