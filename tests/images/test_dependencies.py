@@ -1,0 +1,223 @@
+"""Requirements installed from the package index: the same bytes every time, and errors in the installer's own words."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from image_examples import CODE, LOCKED, MemoryCode, builder_at, members_of, silent, spec_of, tree_of, unpacker_at
+
+from controller.images.installed import installed_members
+from controller.images.installer import Installer, failure, installing_environment
+from controller.images.layout import Layout
+from controller.model.errors import Stalled, Transient
+from controller.model.images import Image, ImageSpec
+
+pytestmark = pytest.mark.contract
+
+GREETING = b"""\
+[project]
+name = "greeting"
+version = "1.0"
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+"""
+SLOW = b"""\
+[project]
+name = "slow"
+version = "1.0"
+[build-system]
+requires = []
+build-backend = "slow_backend"
+backend-path = ["."]
+"""
+
+
+def build(root: Path, spec: ImageSpec, code: MemoryCode = CODE) -> Image:
+    return builder_at(root).build(spec, code, silent)
+
+
+def packages_of(root: Path, spec: ImageSpec, code: MemoryCode = CODE) -> Path:
+    packages = unpacker_at(root).unpack(build(root, spec, code).reference).packages
+    assert packages is not None
+    return packages
+
+
+def run(packages: Path, *command: str) -> str:
+    environment = {
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPATH": str(packages),
+        "PATH": f"{packages / 'bin'}:{Path(sys.executable).parent}:/usr/bin:/bin",
+    }
+    return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+
+
+def test_installed_packages_can_be_used(tmp_path: Path) -> None:
+    packages = packages_of(tmp_path, spec_of(requirements=LOCKED))
+    assert run(packages, "python3", "-c", "import click, six; print(click.__file__)").startswith(str(packages))
+
+
+def test_locked_requirements_give_the_same_bytes_everywhere(tmp_path: Path) -> None:
+    spec = spec_of(requirements=LOCKED, wsgi=True)
+    first = build(tmp_path / "one", spec)
+    before = os.umask(0o077)
+    try:
+        second = build(tmp_path / "a much longer place with spaces" / ("x" * 150), spec)
+    finally:
+        os.umask(before)
+    assert first.digest == second.digest
+
+
+def test_layer_names_no_path_no_time_and_no_installer(tmp_path: Path) -> None:
+    image = build(tmp_path, spec_of(requirements=LOCKED, wsgi=True))
+    document = Layout(tmp_path / "layout").read(image.digest)
+    assert document is not None
+    archive = Layout(tmp_path / "layout").blob(document["layers"][0]["digest"]).read_bytes()
+    for path in (tmp_path, Path(sys.prefix), Path(sys.base_prefix)):
+        assert str(path).encode() not in archive
+    names = [entry.name for entry in members_of(archive)]
+    assert all(name.startswith("opt/pointsman/python/") for name in names[1:])
+    endings = (".pyc", "INSTALLER", "REQUESTED", "direct_url.json", ".lock")
+    assert not [name for name in names if name.endswith(endings) or "__pycache__" in name]
+    assert document["annotations"]["pointsman.dev/distributions"] == "click==8.1.7 gunicorn==27.0.1 six==1.16.0"
+
+
+def test_scripts_run_with_the_python_on_the_path(tmp_path: Path) -> None:
+    packages = packages_of(tmp_path, spec_of(wsgi=True))
+    assert (packages / "bin/gunicorn").read_text().startswith("#!/usr/bin/env python3\n")
+    assert "gunicorn" in run(packages, "gunicorn", "--version")
+
+
+def test_distributions_still_know_their_files(tmp_path: Path) -> None:
+    packages = packages_of(tmp_path, spec_of(requirements="six==1.16.0", wsgi=True))
+    listing = "import importlib.metadata as m; print(*[f for f in m.files({!r})], sep='\\n')"
+    for name in ("six", "gunicorn"):
+        listed = run(packages, "python3", "-c", listing.format(name)).split("\n")[:-1]
+        assert listed
+        assert not [path for path in listed if not (packages / path).exists()]
+
+
+def test_own_server_of_the_code_wins(tmp_path: Path) -> None:
+    spec = spec_of(requirements="gunicorn==23.0.0", wsgi=True)
+    assert "23.0.0" in run(packages_of(tmp_path, spec), "gunicorn", "--version")
+
+
+def test_images_with_equal_requirements_share_one_directory(tmp_path: Path) -> None:
+    first = packages_of(tmp_path, spec_of(requirements="six==1.16.0"))
+    assert packages_of(tmp_path, spec_of(requirements="six==1.16.0", command="other", port=9)) == first
+
+
+@pytest.mark.parametrize("text", ["", "\n", "# nothing yet\n"])
+def test_without_requirements_there_is_no_layer(tmp_path: Path, text: str) -> None:
+    image = build(tmp_path, spec_of(requirements=text))
+    assert unpacker_at(tmp_path).unpack(image.reference).packages is None
+
+
+def test_includes_and_constraints_come_from_the_code(tmp_path: Path) -> None:
+    code = MemoryCode({"app.py": b"", "deps/base.txt": b"-c limits.txt\nsix\n", "deps/limits.txt": b"six<1.17\n"})
+    packages = packages_of(tmp_path, spec_of(code, requirements="-r deps/base.txt\n"), code)
+    assert [path.name for path in packages.glob("six-*")] == ["six-1.16.0.dist-info"]
+
+
+def test_changed_include_is_another_layer(tmp_path: Path) -> None:
+    first = MemoryCode({"base.txt": b"six==1.16.0\n"})
+    second = MemoryCode({"base.txt": b"six==1.15.0\n"})
+    found = [packages_of(tmp_path, spec_of(code, requirements="-r base.txt"), code) for code in (first, second)]
+    assert [next(path.glob("six-*")).name for path in found] == ["six-1.16.0.dist-info", "six-1.15.0.dist-info"]
+
+
+def test_part_of_the_code_is_installed_as_a_copy(tmp_path: Path) -> None:
+    code = MemoryCode({"lib/pyproject.toml": GREETING, "lib/greeting/__init__.py": b"text = 'hello'\n"})
+    spec = spec_of(code, requirements="-e ./lib\n")
+    packages = packages_of(tmp_path / "one", spec, code)
+    assert run(packages, "python3", "-c", "import greeting; print(greeting.text)") == "hello\n"
+    assert str(tmp_path) not in "".join(str(content) for content in tree_of(packages).values())
+    assert tree_of(packages) == tree_of(packages_of(tmp_path / "two", spec, code))
+
+
+@pytest.mark.parametrize(
+    ("requirements", "words", "hint"),
+    [
+        ("six==99.0", "six==99.0", "name or the version"),
+        ("tensorflow==1.15", "no wheels", "no wheel fits"),
+        ("this is no requirement", "this is no requirement", "correct this line"),
+        (f"six==1.16.0 --hash=sha256:{'0' * 64}", "Hash mismatch", "renew the hashes"),
+    ],
+)
+def test_refusal_carries_the_installers_words_and_a_next_step(tmp_path: Path, requirements: str, words: str, hint: str) -> None:
+    with pytest.raises(Stalled, match=words) as caught:
+        build(tmp_path, spec_of(requirements=requirements))
+    assert hint in (caught.value.hint or "")
+    assert str(tmp_path) not in str(caught.value)
+    assert not list((tmp_path / "cache" / "scratch").iterdir())
+
+
+def test_unreachable_index_is_worth_another_try(tmp_path: Path) -> None:
+    environment = {**os.environ, "UV_HTTP_RETRIES": "0"}
+    builder = builder_at(tmp_path, environment=environment)
+    spec = spec_of(requirements="--index-url https://somebody:hunter2@127.0.0.1:1/simple\nsix==1.16.0\n")
+    with pytest.raises(Transient) as caught:
+        builder.build(spec, CODE, silent)
+    assert "hunter2" not in str(caught.value)
+    assert "network" in (caught.value.hint or "")
+
+
+def test_giving_up_ends_the_installer_and_what_it_started(tmp_path: Path) -> None:
+    pid_file = tmp_path / "pid"
+    setup = f"import os, time\nopen({str(pid_file)!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)\n"
+    code = MemoryCode({"lib/pyproject.toml": SLOW, "lib/slow_backend.py": setup.encode()})
+
+    def give_up_once_it_builds(what: str, done: int, total: int) -> None:
+        if pid_file.exists() and pid_file.read_text():
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        builder_at(tmp_path).build(spec_of(code, requirements="./lib"), code, give_up_once_it_builds)
+    status = Path(f"/proc/{pid_file.read_text()}/stat")
+    assert not status.exists() or status.read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def test_installation_has_a_deadline(tmp_path: Path) -> None:
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib/pyproject.toml").write_bytes(SLOW)
+    (tmp_path / "lib/slow_backend.py").write_text("import time\ntime.sleep(600)\n")
+    (tmp_path / "requirements.txt").write_text("./lib\n")
+    installer = Installer(timeout=0.5)
+    with pytest.raises(Transient, match=r"took longer than 0\.5 s"):
+        installer.install([tmp_path / "requirements.txt"], tmp_path / "target", Path(sys.executable), tmp_path, lambda: None)
+
+
+def test_installation_sees_no_secret_of_the_environment() -> None:
+    environment = {
+        "PATH": "/bin",
+        "HOME": "/root",
+        "UV_INDEX_URL": "x",
+        "https_proxy": "y",
+        "GITHUB_TOKEN": "s",
+        "KUBECONFIG": "k",
+    }
+    assert set(installing_environment(environment)) == {"PATH", "HOME", "UV_INDEX_URL", "https_proxy"}
+
+
+def test_link_in_a_package_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("/etc/passwd")
+    with pytest.raises(Stalled, match="symbolic link link"):
+        installed_members(tmp_path, "/opt/pointsman/python")
+
+
+def test_long_interpreter_path_is_rewritten_too(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    script = "#!/bin/sh\n'''exec' '/a b/python3' \"$0\" \"$@\"\n' '''\nimport six\n"
+    (tmp_path / "bin/tool").write_text(script)
+    (tmp_path / "bin/shell").write_text("#!/bin/sh\necho python\n")
+    shell, tool = installed_members(tmp_path, "/opt/pointsman/python")
+    assert b"".join(tool.blocks()) == b"#!/usr/bin/env python3\nimport six\n"
+    assert b"".join(shell.blocks()) == b"#!/bin/sh\necho python\n"
+
+
+def test_silent_failure_still_says_something() -> None:
+    assert "uv said nothing" in str(failure(""))
