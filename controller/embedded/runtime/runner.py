@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from controller.embedded.runtime import sandbox
@@ -54,6 +54,7 @@ class Runner:
         self._dirty: dict[ObjectKey, float] = {}
         self._changed = threading.Condition()
         self._stopping = False
+        self._unsubscribe: Callable[[], None] | None = None
         self._thread = threading.Thread(target=self._work, name="runner", daemon=True)
 
     def start(self) -> None:
@@ -68,12 +69,17 @@ class Runner:
         self._thread.start()
 
     def stop(self, timeout: float = 10.0) -> None:
-        """End every replica (SIGTERM, after `timeout` SIGKILL) and take them out of the store. Nothing is left running."""
-        self._unsubscribe()
+        """End every replica (SIGTERM, after `timeout` SIGKILL) and take them out of the store. Nothing is left running.
+
+        Fine after a `start` that failed half-way, and twice.
+        """
+        if self._unsubscribe is not None:
+            self._unsubscribe()
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
         for workload in self._workloads.values():
             workload.stop(drain=0.0, grace=timeout)
         for workload in self._workloads.values():

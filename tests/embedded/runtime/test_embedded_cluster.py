@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from controller.embedded.cluster import EmbeddedCluster
+from controller.embedded.runtime.host import Backoff
+from controller.embedded.state_directory import StateDirectory
+from controller.model.errors import Stalled
+from controller.model.objects import at
+from controller.model.routes import with_backend
+from controller.model.secret import Secret
+from tests.embedded.runtime.cluster import NAMESPACE, DirectoryImages, deployment, eventually
+from tests.embedded.runtime.conftest import kill_everything_below, running_below
+
+pytestmark = pytest.mark.system
+
+PATH = "/ruksi/mnist/americas/1/greet-me"
+SERVER = "exec python -m http.server 8000"
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[StateDirectory]:
+    for part in ("code", "own"):
+        (tmp_path / "images/image" / part).mkdir(parents=True)
+    (tmp_path / "images/image/code" / PATH[1:]).mkdir(parents=True)
+    (tmp_path / "images/image/code" / PATH[1:] / "index.html").write_text("hello")
+    yield StateDirectory(tmp_path / "state")
+    kill_everything_below(tmp_path)
+
+
+def open_cluster(state: StateDirectory, port: int | None = None) -> EmbeddedCluster:
+    images = DirectoryImages(state.root.parent / "images")
+    return EmbeddedCluster(state, images, port=port, drain=0.2, grace=2.0, backoff=Backoff(0.1, 0.4))
+
+
+def test_a_route_leads_to_a_process_and_nothing_is_left_afterwards(state: StateDirectory) -> None:
+    with open_cluster(state) as cluster:
+        cluster.store.apply(deployment("web", SERVER))
+        cluster.store.apply(service("web"))
+        cluster.store.apply(with_backend(route(), "web", "1"))
+        assert eventually(lambda: answer(f"{cluster.url}{PATH}/")) == b"hello"
+        assert running_below(state.run)
+    assert running_below(state.run) == set()
+    assert state.owner is None
+
+
+def test_a_second_owner_is_refused_with_the_first_ones_number(state: StateDirectory) -> None:
+    with open_cluster(state), pytest.raises(Stalled, match=r"process \d+ owns"), open_cluster(state):
+        pass
+
+
+def test_the_gateways_port_is_kept(state: StateDirectory) -> None:
+    with open_cluster(state) as first:
+        port = first.gateway.port
+    with open_cluster(state) as second:
+        assert second.gateway.port == port
+
+
+def test_a_given_port_that_is_taken_leaves_nothing_open(state: StateDirectory) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(Stalled), open_cluster(state, taken.getsockname()[1]):
+        pass
+    assert state.owner is None
+
+
+def test_a_secret_that_comes_later_opens_the_gate(state: StateDirectory) -> None:
+    reference = {"secretKeyRef": {"name": "api", "key": "token"}}
+    env = [{"name": "TOKEN", "valueFrom": reference}]
+    with open_cluster(state) as cluster:
+        cluster.store.apply(deployment("web", f'test "$TOKEN" = opened && {SERVER}', env=env))
+        eventually(lambda: "CreateContainerConfigError" in str(cluster.store.list("Pod").items))
+        cluster.secrets.set("api", "token", Secret("opened"))
+        ready = ("status", "containerStatuses", 0, "ready")
+        eventually(lambda: any(at(pod, *ready) for pod in cluster.store.list("Pod").items))
+        assert "opened" not in str(cluster.store.list("Pod").items)
+
+
+def answer(url: str) -> bytes | None:
+    try:
+        with urllib.request.urlopen(url, timeout=30) as response:
+            return bytes(response.read())
+    except urllib.error.HTTPError as error:
+        error.close()
+        return None
+
+
+def service(name: str) -> dict[str, object]:
+    spec = {"selector": {"pointsman.dev/workload": name}, "ports": [{"name": "http", "port": 80, "targetPort": "http"}]}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": NAMESPACE}, "spec": spec}
+
+
+def route() -> dict[str, object]:
+    match = {"path": {"type": "PathPrefix", "value": PATH}}
+    return {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "HTTPRoute",
+        "metadata": {"name": "greet-me-1", "namespace": NAMESPACE, "annotations": {}},
+        "spec": {"parentRefs": [{"name": "pointsman"}], "rules": [{"matches": [match], "filters": []}]},
+    }
