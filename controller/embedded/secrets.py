@@ -45,7 +45,8 @@ class SecretFiles:
             raise Stalled(f"the value for key {key} of Secret {name} is larger than {_LARGEST} bytes")
         path = self.root / _checked(name) / _checked_key(key)
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.parent.mkdir(mode=0o700, exist_ok=True)
             _replace(path, content)
         except OSError as error:
             raise Unavailable(f"cannot write key {key} of Secret {name}: {error.strerror}") from error

@@ -210,10 +210,17 @@ class EmbeddedStore:
             if not write.done:
                 with self._changed:
                     batch, self._queue = self._queue, []
-                self._commit(batch)
+                self._commit_or_refuse(batch)
         if write.error is not None:
             raise write.error
         return write.result
+
+    def _commit_or_refuse(self, writes: Sequence[_Write]) -> None:
+        try:
+            self._commit(writes)
+        except BaseException:  # a signal in this thread: those who wait for the batch must not take it for done
+            self._refuse([w for w in writes if not w.done], "the write was interrupted")
+            raise
 
     def _commit(self, writes: Sequence[_Write]) -> None:
         """Carry out writes in order. If the disk fails, those that need it fail and the others go on without them."""
@@ -224,13 +231,15 @@ class EmbeddedStore:
             if batch.durable:
                 self._journal.append(batch.durable, batch.version)
         except OSError as error:
-            self._refuse([w for w in writes if w.durable], f"cannot write to the store's directory: {error.strerror}")
+            message = f"cannot write to the store's directory: {error.strerror}"
+            self._refuse([w for w in writes if w.durable], message, "free some space or repair the disk; nothing was changed")
             self._commit([w for w in writes if not w.durable])
             return
         self._publish(batch)
         for write in writes:
             write.done = True
-        self._journal.rewrite_if_grown(self._table, self._version)
+        kept = (obj for obj in self._table if obj["kind"] not in _VOLATILE)
+        self._journal.rewrite_if_grown(kept, self._version)
 
     def _decide(self, write: _Write, batch: _Batch) -> None:
         key = write.key
@@ -263,10 +272,10 @@ class EmbeddedStore:
                 self._changed.notify_all()
 
     @staticmethod
-    def _refuse(writes: Sequence[_Write], message: str) -> None:
+    def _refuse(writes: Sequence[_Write], message: str, hint: str | None = None) -> None:
         for write in writes:
             write.done = True
-            write.error = Unavailable(message, hint="free some space or repair the disk; nothing was changed")
+            write.error = Unavailable(message, hint=hint)
 
     @staticmethod
     def _present(key: ObjectKey, obj: Object | None) -> Object:
