@@ -87,16 +87,15 @@ class Wire:
     def send(self, event: h11.Event) -> None:
         """Queue an event; nothing leaves before `flush`."""
         try:
-            data = self._grammar.send(event)
+            pieces = self._grammar.send_with_data_passthrough(event)  # `send` would copy each body once more
         except h11.LocalProtocolError as error:
             raise self._broken(str(error)) from error
-        if data:
-            self._out.append(data)
+        self._out.extend(pieces or ())
 
     async def flush(self) -> None:
         """Hand everything over and wait while the peer takes nothing, at most `stalled` seconds."""
         if self._out:
-            data = b"".join(self._out)
+            data = b"".join(self._out) if len(self._out) > 1 else self._out[0]
             self._out.clear()
             await self.write(data)
 

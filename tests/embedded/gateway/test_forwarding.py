@@ -207,6 +207,68 @@ def test_an_upgrade_becomes_a_tunnel(store, serve, client, gateway):
     assert rest == b"x" * 300_000 + b"last"
 
 
+def test_an_answer_may_come_before_the_body_is_there(store, serve, client, gateway):
+    def refuse(connection):
+        read_head(connection)
+        connection.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nbig")
+        while connection.recv(65536):
+            pass
+
+    serve("one", raw=refuse)
+    store.apply(cluster.route(PATH, "one"))
+    client.until(PATH, 413)
+    answer = talk(gateway.port, f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 90000000\r\n\r\n".encode() + b"x" * 1000)
+    assert answer.startswith(b"HTTP/1.1 413")
+    assert b"Connection: close" in answer
+    assert answer.endswith(b"big")
+
+
+def test_an_interim_answer_passes_and_103_does_not_end_the_wait(store, serve, client, gateway):
+    def hints(connection):
+        read_head(connection)
+        connection.sendall(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    serve("one", raw=hints)
+    store.apply(cluster.route(PATH, "one"))
+    client.until(PATH)
+    answer = talk(gateway.port, f"GET {PATH} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    assert answer.index(b"HTTP/1.1 103") < answer.index(b"HTTP/1.1 200")
+
+
+def test_an_answer_with_two_framings_keeps_one(store, serve, client, gateway):
+    def both(connection):
+        read_head(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n")
+
+    serve("one", raw=both)
+    store.apply(cluster.route(PATH, "one"))
+    found = client.until(PATH)
+    assert found.body == b"ok"
+    assert "content-length" not in found.headers
+
+
+def test_an_endpoint_stops_hearing_from_a_client_that_left(store, serve, client, gateway):
+    left = threading.Event()
+
+    def stream(connection):
+        read_head(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+        try:
+            while not left.wait(0.02):
+                connection.sendall(b"data: x\n\n")
+        except OSError:
+            left.set()
+
+    serve("one", raw=stream)
+    store.apply(cluster.route(PATH, "one"))
+    client.until(PATH.rpartition("/")[0])
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as connection:
+        connection.sendall(f"GET {PATH} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        assert b"200" in read_head(connection)
+    assert left.wait(10)
+
+
 def test_a_broken_answer_never_looks_whole(store, serve, client, gateway):
     def broken(connection):
         read_head(connection)

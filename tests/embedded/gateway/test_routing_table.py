@@ -63,6 +63,15 @@ def test_a_route_that_moves_leaves_nothing_behind():
     assert [*table.node("/").walk()] == []
 
 
+def test_thousands_of_routes_come_and_go():
+    paths = [f"/o{i % 7}/p{i % 70}/d{i % 700}/v{i}/e" for i in range(10_000)]
+    table = table_of(*paths)
+    assert [table.find(path + "/x").prefix for path in paths] == paths
+    for path in paths:
+        table.remove(ObjectKey("HTTPRoute", "ns", path))
+    assert table.node("/").children == {}
+
+
 def test_a_catch_all_serves_everything():
     assert table_of("/").find("/any/thing").prefix == "/"
 
