@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import runpy
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,9 +9,13 @@ from typing import Any
 import click
 import pytest
 
+from controller.cli.app import cli
+
 pytestmark = pytest.mark.pure
 
-DOCS = Path(__file__).parents[2] / "docs"
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("sample-repo/*.md")])
 
 
 @pytest.fixture(scope="module")
@@ -32,3 +37,9 @@ def test_every_command_and_option_says_what_it_is_for(generator: dict[str, Any])
         options = [p for p in context.command.params if isinstance(p, click.Option) and not (p.hidden or p.help)]
         silent += [f"{context.command_path} {option.opts[-1]}" for option in options]
     assert silent == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_page_names_a_command_that_is_not_there(page: Path) -> None:
+    named = set(re.findall(r"(?:`|\$ )pointsman ([a-z][a-z-]*)", page.read_text(encoding="utf-8")))
+    assert named - set(cli.list_commands(click.Context(cli))) == set()

@@ -45,16 +45,19 @@ def start(serving_packages: Path, tmp_path_factory: pytest.TempPathFactory) -> I
             for module in SAMPLE.glob("*.py"):
                 shutil.copy(module, code)
             shutil.copy(SAMPLE / "models" / model, code / "model.npz")
+            log = running.enter_context((code / "server.log").open("wb"))
             process = subprocess.Popen(
                 [sys.executable, HERE / "serve.py", code],
                 cwd=code,
                 env=isolated(serving_packages, **environment),
                 stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
+                stderr=log,
             )
             running.enter_context(process)
             running.callback(process.kill)
             assert process.stdout is not None
-            return Predictor(int(process.stdout.readline()))
+            port = process.stdout.readline()
+            assert port, f"the server did not start:\n{(code / 'server.log').read_text()}"
+            return Predictor(int(port))
 
         yield _start

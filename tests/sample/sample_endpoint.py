@@ -49,4 +49,11 @@ def install(requirements: Path, target: Path) -> Path:
 def isolated(packages: Path, **environment: str) -> dict[str, str]:
     """This environment, but with those packages and nothing that could have come from another endpoint."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("VH_", "MODEL_", "PYTHON"))}
-    return {**kept, "PYTHONPATH": str(packages), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **environment}
+    return {
+        **kept,
+        "PYTHONPATH": str(packages),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        **environment,
+    }
