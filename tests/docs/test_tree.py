@@ -75,3 +75,15 @@ def test_the_tree_names_no_place_of_the_machine_that_it_was_written_on() -> None
     named = re.compile("|".join(map(re.escape, words)))
     found = [f"{path}: {match[0]}" for path in files("**/*") for match in named.finditer(text_of(path))]
     assert found == []
+
+
+def test_every_decision_is_in_the_index_and_has_the_same_three_parts() -> None:
+    folder = ROOT / "docs" / "decisions"
+    records = sorted(folder.glob("[0-9]*.md"))
+    assert [int(record.name[:4]) for record in records] == list(range(1, len(records) + 1))
+    index = (folder / "README.md").read_text()
+    for record in records:
+        text = record.read_text()
+        title = text.partition("\n")[0].removeprefix(f"# {int(record.name[:4])}. ")
+        assert f"- [{record.name[:4]}]({record.name}) {title}\n" in index
+        assert re.findall(r"^\*\*(\w+)\.\*\*", text, re.MULTILINE) == ["Context", "Decision", "Consequences"]
