@@ -206,6 +206,8 @@ class _Reader:
     def _scalar(self, event: yaml.ScalarEvent) -> Scalar:
         line, column = _place(event)
         self._check_tag(event)
+        if "\0" in event.value:
+            raise _Refused(_at(event, "PM108", "a text holds a NUL character", "no program can read it; remove it"))
         is_plain = not event.style and event.tag is None
         return Scalar(event.value, _guess(event.value) if is_plain else "str", is_plain, line, column)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from controller.loading.documents import Problem
@@ -22,7 +22,7 @@ _BODIES = ("form", "json", "text", "file")
 Files = Mapping[str, bytes]
 
 
-def read_golden(files: Files, endpoints: Mapping[str, object]) -> tuple[dict[str, tuple[GoldenRequest, ...]], list[Diagnostic]]:
+def read_golden(files: Files, endpoints: Collection[str]) -> tuple[dict[str, tuple[GoldenRequest, ...]], list[Diagnostic]]:
     """The requests of each endpoint by name, and what is wrong with them."""
     requests: dict[str, list[GoldenRequest]] = {}
     diagnostics: list[Diagnostic] = []
@@ -41,8 +41,8 @@ def read_golden(files: Files, endpoints: Mapping[str, object]) -> tuple[dict[str
     return {name: tuple(found) for name, found in requests.items()}, diagnostics
 
 
-def _unknown_endpoint(path: str, endpoint: str, endpoints: Mapping[str, object]) -> Diagnostic:
-    message = f"golden request for `{endpoint}`, which is not an endpoint of this version"
+def _unknown_endpoint(path: str, endpoint: str, endpoints: Collection[str]) -> Diagnostic:
+    message = f"golden request for `{endpoint}`, which is not an endpoint of valohai.yaml"
     return Diagnostic("PM411", Severity.WARNING, message, Location(path), hint=did_you_mean(endpoint, endpoints))
 
 

@@ -153,7 +153,7 @@ def _aliases_of_held(reading: Reading, diagnostics: Iterable[Diagnostic]) -> Ite
         subject = Subject("alias", f"{deployment}/{name}")
         if alias.version in broken and subject not in blamed:
             message = f"alias `{name}` leads to version `{alias.version}`, which is held"
-            hint = f"mend {reading.layout.versions.get(alias.version, 'it')} first"
+            hint = alias_version.HELD_HINT
             yield Diagnostic("PM304", Severity.ERROR, message, alias.location, subject, hint)
 
 

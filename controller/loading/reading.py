@@ -22,6 +22,9 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
 """Where each kind of file holds names, which YAML must not have guessed at."""
 
 
+_GUESSES = {"int": "number", "float": "number", "bool": "switch", "timestamp": "date"}
+
+
 @dataclass(frozen=True, slots=True)
 class DeclaredVersion:
     """A version file: `root` is the first text's tree, `code` what it makes of the code; None while a mistake holds it."""
@@ -98,7 +101,7 @@ def ambiguous_names(kind: str, root: Node | None, file: str, subject: Subject) -
         node = find(root, key)
         for item in node.items if isinstance(node, ListNode) else (node,):
             if isinstance(item, Scalar) and item.is_ambiguous and not item.is_null:
-                message = f"`{item.text}` is a {item.guess} to other YAML tools; Pointsman reads the text"
+                message = f"`{item.text}` is a {_GUESSES.get(item.guess, 'special value')} to other YAML tools"
                 place = Location(file, item.line, item.column)
-                hint = f'write it in quotes: "{item.text}"'
+                hint = f'Pointsman reads the text as written; write it in quotes: "{item.text}"'
                 yield Diagnostic("PM109", Severity.WARNING, message, place, subject, hint)

@@ -81,7 +81,9 @@ def _validate(name: str, data: bytes) -> Document:
     if not document.is_readable:
         return document
     if document.root is None:
-        empty = Problem("PM203", "the file is empty", 0, 0, "write `{}` for a file that says nothing, or remove it")
+        required = schema(name).get("required")
+        hint = f"write `{required[0]}: ...`, or remove the file" if required else "write `{}` for a file that says nothing"
+        empty = Problem("PM203", "the file is empty", hint=hint)
         return Document(None, (*document.problems, empty))
     return Document(document.root, (*document.problems, *node_problems(name, document.root)))
 

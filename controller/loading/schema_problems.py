@@ -114,7 +114,7 @@ _LIMITS: Mapping[str, tuple[str, str | None]] = {
 
 
 def _choice_hint(value: str, choices: list[str]) -> str:
-    close = difflib.get_close_matches(value[:100], choices, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(value[:100], choices, n=1, cutoff=0.7)
     return f"did you mean `{close[0]}`?" if close else f"one of: {', '.join(choices)}"
 
 

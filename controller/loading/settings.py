@@ -24,11 +24,11 @@ def endpoint_settings(merged: Branch, endpoint: str) -> EndpointSettings:
     """What all levels together say of one endpoint."""
     own = merged.branch("endpoints", endpoint)
     resources: Any = values(own.branch("resources"))
-    chosen = own.get("tolerations")
+    chosen, timeout = own.get("tolerations"), _seconds(own, "timeout")
     return EndpointSettings(
         scale=scale(own.branch("scale")),
         health=own.text("health", "path"),
-        timeout=_seconds(own, "timeout") or _SETTINGS.timeout,
+        timeout=_SETTINGS.timeout if timeout is None else timeout,
         environment=environment(endpoint_environment(merged, endpoint)),
         resources=resources,
         node_selector=own.text("node-selector") or "",

@@ -83,8 +83,10 @@ def _with_code(declared: DeclaredVersion, source: VersionSource, *, local: bool)
     if source.valohai is None:
         return None, [_without_valohai(declared, source)]
     endpoints, found = read_valohai(source.valohai, VALOHAI_FILE)
-    chosen, unknown = _chosen(declared, endpoints, broken=any(d.is_error for d in found))
-    golden, golden_problems = read_golden(source.golden, chosen)
+    if any(d.is_error for d in found):
+        return None, [_in_version(d, declared.name, source.commit) for d in found]
+    chosen, unknown = _chosen(declared, endpoints)
+    golden, golden_problems = read_golden(source.golden, endpoints)
     requirements, text_problems = _requirements(source.requirements)
     in_code = [*found, *golden_problems, *text_problems]
     diagnostics = [_in_version(d, declared.name, source.commit) for d in in_code] + unknown
@@ -123,8 +125,8 @@ def _in_version(diagnostic: Diagnostic, name: str, commit: str) -> Diagnostic:
     return replace(diagnostic, message=f"{diagnostic.message} ({where})")
 
 
-def _chosen(declared: DeclaredVersion, endpoints: Endpoints, *, broken: bool) -> tuple[Endpoints, list[Diagnostic]]:
-    """The endpoints that the version names, else all; broken ones in valohai.yaml are not unknown."""
+def _chosen(declared: DeclaredVersion, endpoints: Endpoints) -> tuple[Endpoints, list[Diagnostic]]:
+    """The endpoints that the version names, else all."""
     node = find(declared.root, "endpoints")
     named: Mapping[str, Node | None]
     if isinstance(node, MapNode):
@@ -134,8 +136,8 @@ def _chosen(declared: DeclaredVersion, endpoints: Endpoints, *, broken: bool) ->
     else:
         named = dict.fromkeys(endpoints)
     chosen = {name: endpoints[name] for name in named if name in endpoints}
-    unknown = [] if broken else [_unknown(n, at, declared, endpoints) for n, at in named.items() if n not in endpoints]
-    if not endpoints and not broken and not unknown:
+    unknown = [_unknown(n, at, declared, endpoints) for n, at in named.items() if n not in endpoints]
+    if not endpoints and not unknown:
         hint = "add an `- endpoint:` item with `name`, `image` and `server-command` or `wsgi`"
         place = Location(declared.file)
         unknown = [Diagnostic("PM314", Severity.ERROR, "valohai.yaml declares no endpoint", place, hint=hint)]

@@ -10,6 +10,9 @@ from controller.model.declared import Alias
 from controller.model.diagnostics import Diagnostic, Severity, Subject
 
 
+HELD_HINT = "its own diagnostics say why: mend it, or make a new version"
+
+
 def check(reading: Reading) -> Iterator[Diagnostic]:
     """One diagnostic for each alias that leads nowhere; it holds that alias."""
     for deployment, alias in reading.all_aliases():
@@ -36,5 +39,5 @@ def _mistake(
         hint = f"its `deployments` cannot be changed; pointsman version create --from {name}, or name another version"
         return "PM303", f"alias `{alias.name}` leads to version `{name}`, which is not for deployment `{deployment}`", hint
     if version.version is None:
-        return "PM304", f"alias `{alias.name}` leads to version `{name}`, which is held", f"mend {version.file} first"
+        return "PM304", f"alias `{alias.name}` leads to version `{name}`, which is held", HELD_HINT
     return None

@@ -47,8 +47,9 @@ def _files(
             hint = did_you_mean(name, [n for n in names if n not in sources]) or "remove it, or declare it in valohai.yaml"
             yield Diagnostic("PM309", Severity.ERROR, message, place, hint=hint)
         yield from _source(declared, source, code_files, local=local)
+    misspelt = {did_you_mean(name, names) for name in sources if name not in names}
     for name in names:
-        if name not in sources:
+        if name not in sources and f"did you mean `{name}`?" not in misspelt:
             yield _without_bytes(declared, endpoint.name, name, node)
 
 
