@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 import ssl
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from controller.images.build import Build
 from controller.images.code import code_layer
 from controller.images.dependencies import dependency_layer
-from controller.images.durable import exclusive
+from controller.images.durable import disk_errors, exclusive
 from controller.images.files import FileCache, file_layer
 from controller.images.host import HOST, host_base
 from controller.images.installer import Installer
@@ -23,8 +21,6 @@ from controller.images.own import own_layer
 from controller.model.errors import Stalled, Transient
 from controller.model.images import Image, ImageSpec
 from controller.model.ports import CodeReader, Progress
-
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class LayoutBuilder:
@@ -59,15 +55,14 @@ class LayoutBuilder:
     def build(self, spec: ImageSpec, code: CodeReader, progress: Progress) -> Image:
         """Build what is missing, tag last. One build per key at a time, of all processes that share the cache."""
         _require_host(spec)
-        with _disk_errors(), exclusive(self._cache / "locks" / f"image-{spec.key}"):
+        with disk_errors(), exclusive(self._cache / "locks" / f"image-{spec.key}"):
             found = self.find(spec)
             if found is None:
                 self._publish(spec, self._layers(Build(spec, code, self._store, progress)))
                 found = self.find(spec)
         if found is None:
-            raise Transient(
-                f"the image {spec.tag} vanished while it was built", hint="does something else clean its directory?"
-            )
+            message = f"the image {spec.tag} vanished while it was built"
+            raise Transient(message, hint="find out what else cleans up in its directory; it is tried again")
         return found
 
     def _layers(self, build: Build) -> list[Layer]:
@@ -91,16 +86,3 @@ def _require_host(spec: ImageSpec) -> None:
         raise Stalled(message, hint=f"the process runtime builds for {host_base()} in its place")
     if spec.base != host_base():
         raise Stalled(f"the image is for {spec.base}, but this machine's Python is {host_base()}", hint="run with that Python")
-
-
-@contextmanager
-def _disk_errors() -> Iterator[None]:
-    """What the disk refuses, in words: a full one may be emptied, a forbidden one stays so."""
-    try:
-        yield
-    except OSError as error:
-        where = f" {error.filename}" if error.filename else ""
-        message = f"the image cannot be written:{where} {error.strerror or error}"
-        if error.errno in _FULL:
-            raise Transient(message, hint="free space below the state and cache directories; it is tried again") from error
-        raise Stalled(message, hint="check the permissions of the state and cache directories") from error

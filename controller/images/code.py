@@ -27,7 +27,7 @@ def code_layer(build: Build) -> Layer:
     declared = sorted(layer_path(CODE_DIRECTORY, normalised(path)) for path in spec.files)
 
     def make(_scratch: Path) -> Contents:
-        entries = [e for e in code.entries(spec.code) if "__pycache__" not in e.path.split("/")]
+        entries = [e for e in build.entries if "__pycache__" not in e.path.split("/")]
         _require_small(entries)
         members = [m for e in entries if (m := _member(e, code)).path not in declared]
         require_disjoint([*declared, *(m.path for m in members)])

@@ -14,7 +14,6 @@ from controller.images.paths import layer_path
 from controller.images.requirements import MAIN, Requirements, collect
 from controller.images.wsgi import SERVER, wsgi_requirement
 from controller.model.images import OWN_DIRECTORY
-from controller.model.source import TreeEntry
 
 PACKAGES = f"{OWN_DIRECTORY}/python"
 """Where the packages lie in an image: one directory for `sys.path`, its scripts in `bin`."""
@@ -52,12 +51,9 @@ def _requirements(build: Build) -> Requirements:
 
 def _reader(build: Build) -> Callable[[str], str | None]:
     """Reads small text files of the code by their path."""
-    entries: dict[str, TreeEntry] = {}
 
     def read(path: str) -> str | None:
-        if not entries:
-            entries.update((entry.path, entry) for entry in build.code.entries(build.spec.code))
-        entry = entries.get(path)
+        entry = next((e for e in build.entries if e.path == path), None)
         if entry is None or entry.size > _LARGEST:
             return None
         return b"".join(build.code.read(entry.blob)).decode(errors="replace")
@@ -66,7 +62,7 @@ def _reader(build: Build) -> Callable[[str], str | None]:
 
 
 def _files(build: Build) -> Iterable[tuple[str, Iterable[bytes]]]:
-    return ((entry.path, build.code.read(entry.blob)) for entry in build.code.entries(build.spec.code))
+    return ((entry.path, build.code.read(entry.blob)) for entry in build.entries)
 
 
 def _write_sources(tree: Path, requirements: Requirements, files: Iterable[tuple[str, Iterable[bytes]]]) -> None:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from controller.model.errors import Stalled, Transient
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
 
 
 def write_durably(path: Path, data: bytes) -> None:
@@ -62,3 +68,18 @@ def _is_file_at(descriptor: int, path: Path) -> bool:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:
         return False
+
+
+@contextmanager
+def disk_errors() -> Iterator[None]:
+    """What the system refuses, in words: a full disk may be emptied, a forbidden one stays so."""
+    try:
+        yield
+    except OSError as error:
+        where = f" {error.filename}" if error.filename else ""
+        message = f"the image cannot be put on the disk:{where} {error.strerror or error}"
+        if error.errno in _FULL:
+            raise Transient(message, hint="free space below the state and cache directories; it is tried again") from error
+        if error.errno in _REFUSED:
+            raise Stalled(message, hint="check the permissions of the state and cache directories") from error
+        raise Transient(message, hint="it is tried again") from error

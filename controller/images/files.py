@@ -60,9 +60,7 @@ class FileCache:
         if found != digest:
             begun.unlink()
             message = f"{shown(url)} has sha256 {found}, but the version names {digest}"
-            raise Stalled(
-                message, hint="the file was replaced after the version was written: make a new version with its digest"
-            )
+            raise Stalled(message, hint="the file was replaced after the version was written: make a new version of it")
         with begun.open("rb+") as file:
             os.fsync(file.fileno())
         begun.chmod(0o444)
@@ -117,7 +115,7 @@ def _on_disk(target: str, source: Path) -> Member:
 
 def _from_code(target: str, content: FileContent, build: Build) -> Member:
     code = build.code
-    entry = next((e for e in code.entries(build.spec.code) if e.blob == content.blob), None)
+    entry = next((e for e in build.entries if e.blob == content.blob), None)
     if entry is None:
         hint = f"commit {content.path}, or name a url and sha256"
         raise Stalled(f"{content.path} is not in the code at this commit", hint=hint)
@@ -130,9 +128,8 @@ def _from_code(target: str, content: FileContent, build: Build) -> Member:
 def _require_digest(url: str, sha256: str) -> str:
     digest = sha256.lower()
     if len(digest) != 64 or set(digest) - set("0123456789abcdef"):
-        raise Stalled(
-            f"{shown(url)} needs its sha256: 64 hexadecimal digits, not {sha256!r}", hint="`sha256sum FILE` prints it"
-        )
+        message = f"{shown(url)} needs its sha256: 64 hexadecimal digits, not {sha256!r}"
+        raise Stalled(message, hint="`sha256sum FILE` prints it")
     return digest
 
 

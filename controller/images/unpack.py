@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from controller.images.dependencies import PACKAGES
-from controller.images.durable import exclusive, rename_durably
+from controller.images.durable import disk_errors, exclusive, rename_durably
 from controller.images.files import cached
 from controller.images.layers import LayerKind
 from controller.images.layout import Layout
@@ -58,7 +58,7 @@ class Unpacker:
         """`place`, filled under its lock beside it and then moved there."""
         if place.is_dir():
             return place
-        with exclusive(self._cache / "locks" / f"unpack-{place.name}"):
+        with disk_errors(), exclusive(self._cache / "locks" / f"unpack-{place.name}"):
             if not place.is_dir():
                 partial = place.with_name(f"{place.name}.partial")
                 shutil.rmtree(partial, ignore_errors=True)

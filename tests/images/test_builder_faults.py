@@ -59,6 +59,6 @@ def test_full_disk_is_temporary_and_leaves_nothing_broken(tmp_path: Path, run_bu
     root = tmp_path / "root"
     code, _, errors = run_build(root, "--limit", str(limit))
     assert code == 1
-    assert errors.startswith("Transient: the image cannot be written"), errors
+    assert errors.startswith("Transient: the image cannot be put on the disk"), errors
     require_only_whole_images(root / "layout")
     assert run_build(root)[0] == 0
