@@ -6,6 +6,7 @@ written between the copy and the truncation are lost.
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -44,12 +45,12 @@ class LogDirectory:
         return folder / f"{replica}.log"
 
     def rotate(self, log: Path) -> None:
-        """Move what is there to the second file once the first has reached the limit."""
-        with suppress(FileNotFoundError):
-            if log.stat().st_size >= self._limit:
+        """Move what is there to the second file once the first has reached the limit; on a full disk it is only cut off."""
+        if size_of(log) >= self._limit:
+            with suppress(OSError):
                 shutil.copyfile(log, log.with_name(log.name + _OLD))
-                with log.open("r+b") as file:
-                    file.truncate(0)
+            with suppress(OSError):
+                os.truncate(log, 0)
 
     def read(self, namespace: str, workload: str, *, lines: int | None = None) -> Iterator[LogLine]:
         """The last lines (or all) of each replica, replica after replica, the oldest replica first."""

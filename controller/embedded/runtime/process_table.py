@@ -1,6 +1,6 @@
 """What the system says about processes that need not be our children: alive, since when, which belong together.
 
-Linux answers from /proc (proc_pid_stat(5)); elsewhere `ps` answers what it can, and a group counts as its leader.
+Linux answers from /proc (proc_pid_stat(5)); elsewhere `ps` answers what it can: a family is then its leader's process group.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def start_time(pid: int) -> str | None:
 def family(leader: int, marker: str) -> set[int]:
     """The processes of a replica: those in its leader's session, and those that inherited its marker."""
     if not _has_proc():
-        return {leader}
+        return _group(leader)
     needle = f"{MARKER}={marker}".encode()
     return {pid for pid in _processes() if _session(pid) == leader or needle in _environment(pid).split(b"\0")}
 
@@ -41,6 +41,12 @@ def marked(marker: str) -> set[int]:
     """The processes that carry a marker, whoever started them; empty where the system does not tell."""
     needle = f"{MARKER}={marker}".encode()
     return {pid for pid in _processes() if needle in _environment(pid).split(b"\0")} if _has_proc() else set()
+
+
+def _group(leader: int) -> set[int]:
+    answer = subprocess.run(["ps", "-axo", "pid=,pgid="], capture_output=True, text=True, check=False)
+    pairs = (line.split() for line in answer.stdout.splitlines())
+    return {int(pid) for pid, group in pairs if int(group) == leader}
 
 
 def _has_proc() -> bool:

@@ -33,7 +33,7 @@ def _probe_http(port: int, path: str, timeout: float) -> str | None:
         status = connection.getresponse().status
     except TimeoutError:
         return f"GET {path} on port {{port}} has no answer within {timeout:g} s"
-    except (OSError, http.client.HTTPException):
+    except (OSError, ValueError, http.client.HTTPException):  # a path that no request line can hold is a ValueError
         return f"nothing answers GET {path} on port {{port}}"
     finally:
         connection.close()

@@ -78,8 +78,12 @@ class Replica:
             if running is None:
                 self._stop.wait(self._host.retry)
                 continue
-            self._watch(running)
-            if not self._stop.is_set():
+            try:
+                self._watch(running)
+            except Exception:  # the endpoint runs on; who watches it must, too
+                _LOG.exception("cannot look after %s", self.identity.name)
+                self._stop.wait(self._host.retry)
+            if running.process.ended and not self._stop.is_set():
                 self._after_end(running)
                 running = None
         self._end(running)

@@ -24,6 +24,7 @@ from controller.model.ports import ImageUnpacker, WatchEvent
 
 _LOG = logging.getLogger(__name__)
 _RETRY = 1.0
+_JOIN = 5.0
 
 
 class Runner:
@@ -84,7 +85,8 @@ class Runner:
             workload.stop(drain=0.0, grace=timeout)
         for workload in self._workloads.values():
             for replica in workload.replicas:
-                replica.join(timeout + 5.0)
+                if not replica.join(timeout + _JOIN):
+                    _LOG.error("%s has not ended; the next run will end it", replica.identity.name)
             workload.flush()
 
     def _on_event(self, event: WatchEvent) -> None:

@@ -90,9 +90,10 @@ class WorkloadRunner:
             self.replicas.remove(replica)
 
     def _write_replicas(self) -> None:
-        for replica in self.replicas:
-            if not replica.gone:
-                self._writer.write(replica.spec, replica.status)
+        """The ready ones first, so that the slices never list fewer than there are while one takes over from another."""
+        seen = [(replica.spec, replica.status) for replica in self.replicas if not replica.gone]
+        for spec, status in sorted(seen, key=lambda pair: not pair[1].ready):
+            self._writer.write(spec, status)
 
     def _write_status(self, deployment: Object, template: str, wanted: int) -> None:
         current = [r.status for r in self.replicas if r.spec.template == template]

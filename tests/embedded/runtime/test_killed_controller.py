@@ -107,3 +107,18 @@ def test_a_record_of_a_number_that_belongs_to_somebody_else_harms_nobody(root: P
             cluster.wait_ready("web", 2)
         assert stranger.poll() is None
         stranger.kill()
+
+
+@pytest.mark.parametrize("lines", [0, 2, 4, 8, 16])
+def test_a_kill_at_any_step_leaves_nothing_that_the_next_run_cannot_end(root: Path, lines: int) -> None:
+    """The controller is killed after so many changes of its store: while it prepares, starts, probes, restarts."""
+    arguments = [sys.executable, "-m", "tests.embedded.runtime.controller_process", str(root), "sleep 0.3; exit 1", str(lines)]
+    with subprocess.Popen(arguments, cwd=Path(__file__).parents[3]) as controller:
+        assert controller.wait(60) == -signal.SIGKILL
+    with next_controller(root) as cluster:
+        cluster.start()
+        cluster.run("web", SERVER, replicas=2)
+        cluster.wait_ready("web", 2)
+        eventually(lambda: len(running_below(root)) == 2)
+    assert running_below(root) == set()
+    assert list((root / "run/replicas").glob("*/*")) == []
