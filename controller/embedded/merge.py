@@ -16,16 +16,20 @@ from controller.model.errors import Stalled
 
 FieldSet: TypeAlias = Mapping[str, Any]
 
+# Far deeper than any object of Kubernetes; what comes from a repository may be nested to exhaust the stack.
+_DEEPEST = 100
 _SELF = "."
 _FIELD = "f:"
 
 
-def plain(value: Any) -> Any:
-    """JSON's own types, without the nulls in maps: an API server reads a null as "not given"."""
+def plain(value: Any, depth: int = 0) -> Any:
+    """JSON's own types, without the nulls in maps: an API server reads a null as "not given". Raises `Stalled` when too deep."""
+    if depth > _DEEPEST:
+        raise Stalled(f"an object is nested more than {_DEEPEST} levels deep")
     if isinstance(value, Mapping):
-        return {str(name): plain(below) for name, below in value.items() if below is not None}
+        return {str(name): plain(below, depth + 1) for name, below in value.items() if below is not None}
     if isinstance(value, (list, tuple)):
-        return [plain(below) for below in value]
+        return [plain(below, depth + 1) for below in value]
     return value
 
 

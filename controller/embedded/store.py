@@ -1,7 +1,5 @@
 """The embedded cluster's objects: a `ClusterClient` in this process, durable in one directory.
 
-Writers queue; whoever finds no batch under way carries out everything that is queued, makes it durable with one fsync and
-only then shows it. So a write that failed was never seen, and many writers share the price of the disk.
 Status, Pods and EndpointSlices are kept in memory only: they are observed anew after a restart.
 """
 
@@ -11,14 +9,14 @@ import threading
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from controller.embedded.events import Dispatcher, EventLog, Transition
+from controller.embedded.commits import Batch, CommitQueue, Write, is_durable
+from controller.embedded.events import Dispatcher, EventLog
 from controller.embedded.journal import Journal
 from controller.embedded.merge import plain
 from controller.embedded.revision import next_object
@@ -30,30 +28,7 @@ from controller.model.identity import ObjectKey
 from controller.model.objects import Object, at, put
 from controller.model.ports import Labels, Listing, WatchEvent
 
-_VOLATILE = frozenset({"Pod", "EndpointSlice"})
 _SECRETS_ARE_FILES = "put the value into the file <state>/secrets/<name>/<key>"
-
-
-@dataclass(slots=True)
-class _Write:
-    """A write that waits for its batch. `decide` maps the object as it is to what it becomes (the same: nothing to do)."""
-
-    key: ObjectKey
-    decide: Callable[[Object | None, int], Object | None]
-    durable: bool
-    done: bool = False
-    result: Object | None = None
-    error: Exception | None = None
-
-
-@dataclass(slots=True)
-class _Batch:
-    """What the writes of one batch change, over the table that everybody still sees."""
-
-    version: int
-    changes: dict[ObjectKey, Object | None] = field(default_factory=dict)
-    durable: dict[ObjectKey, Object | None] = field(default_factory=dict)
-    transitions: list[tuple[ObjectKey, Transition]] = field(default_factory=list)
 
 
 class EmbeddedStore:
@@ -73,16 +48,15 @@ class EmbeddedStore:
         self._secrets = secrets
         self._clock = clock
         self._table = Table()
-        self._journal = Journal(path)
-        self._version = start = self._journal.version
-        for key, obj in self._journal.objects.items():
+        journal = Journal(path)
+        self._version = start = journal.version
+        for key, obj in journal.objects.items():
             self._table.set(key, obj)
-        self._journal.objects.clear()
+        journal.objects.clear()
+        self._commits = CommitQueue(journal, self._table, self._publish)
         self._logs: defaultdict[str, EventLog] = defaultdict(lambda: EventLog(start, history))
         self._dispatcher = Dispatcher()
         self._changed = threading.Condition()
-        self._committing = threading.Lock()
-        self._queue: list[_Write] = []
         self._closed = False
 
     def __enter__(self) -> Self:
@@ -93,11 +67,10 @@ class EmbeddedStore:
 
     def close(self) -> None:
         """Finish the batch under way, end every watch and subscriber. Calls after this raise `Unavailable`."""
-        with self._committing:
-            with self._changed:
-                self._closed = True
-                self._changed.notify_all()
-            self._journal.close()
+        self._commits.close()
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
         self._dispatcher.close()
 
     def get(self, key: ObjectKey) -> Object | None:
@@ -131,7 +104,7 @@ class EmbeddedStore:
             with self._changed:
                 self._check_open()
                 return decide(self._table.get(key), self._version)
-        return self._present(key, self._submit(_Write(key, decide, key.kind not in _VOLATILE)))
+        return self._present(key, self._commits.submit(Write(key, decide, is_durable(key.kind))))
 
     def set_status(self, key: ObjectKey, status: Object) -> Object:
         """Replace an object's `status`; nothing happens when it is equal. Raises `Conflict` when the object is not there."""
@@ -143,7 +116,7 @@ class EmbeddedStore:
                 return current
             return put({**current, "status": wanted}, str(version), "metadata", "resourceVersion")
 
-        return self._present(key, self._submit(_Write(key, decide, durable=False)))
+        return self._present(key, self._commits.submit(Write(key, decide, durable=False)))
 
     def delete(self, key: ObjectKey, *, uid: str | None = None, resource_version: str | None = None) -> None:
         check_kind(key.kind)
@@ -156,7 +129,7 @@ class EmbeddedStore:
             if live is not None and resource_version is not None:
                 _check_version(key, live, resource_version)
 
-        self._submit(_Write(key, decide, key.kind not in _VOLATILE))
+        self._commits.submit(Write(key, decide, is_durable(key.kind)))
 
     def watch(
         self, kind: str, resource_version: str, *, labels: Labels | None = None, timeout: float = 290.0
@@ -203,63 +176,7 @@ class EmbeddedStore:
     def _wait_for_change(self, log: EventLog, version: int, timeout: float) -> None:
         self._changed.wait_for(lambda: self._closed or log.has_after(version), timeout)
 
-    def _submit(self, write: _Write) -> Object | None:
-        with self._changed:
-            self._queue.append(write)
-        with self._committing:
-            if not write.done:
-                with self._changed:
-                    batch, self._queue = self._queue, []
-                self._commit_or_refuse(batch)
-        if write.error is not None:
-            raise write.error
-        return write.result
-
-    def _commit_or_refuse(self, writes: Sequence[_Write]) -> None:
-        try:
-            self._commit(writes)
-        except BaseException:  # a signal in this thread: those who wait for the batch must not take it for done
-            self._refuse([w for w in writes if not w.done], "the write was interrupted")
-            raise
-
-    def _commit(self, writes: Sequence[_Write]) -> None:
-        """Carry out writes in order. If the disk fails, those that need it fail and the others go on without them."""
-        batch = _Batch(self._version)
-        try:
-            for write in writes:
-                self._decide(write, batch)
-            if batch.durable:
-                self._journal.append(batch.durable, batch.version)
-        except OSError as error:
-            message = f"cannot write to the store's directory: {error.strerror}"
-            self._refuse([w for w in writes if w.durable], message, "free some space or repair the disk; nothing was changed")
-            self._commit([w for w in writes if not w.durable])
-            return
-        self._publish(batch)
-        for write in writes:
-            write.done = True
-        kept = (obj for obj in self._table if obj["kind"] not in _VOLATILE)
-        self._journal.rewrite_if_grown(kept, self._version)
-
-    def _decide(self, write: _Write, batch: _Batch) -> None:
-        key = write.key
-        live = batch.changes[key] if key in batch.changes else self._table.get(key)
-        write.error = None
-        try:
-            self._check_open()
-            write.result = write.decide(live, batch.version + 1)
-        except Exception as error:  # the writer's own mistake must not touch the others of its batch
-            write.error = error
-            return
-        if write.result is live:
-            return
-        batch.version += 1
-        batch.changes[key] = write.result
-        batch.transitions.append((key, Transition(batch.version, live, write.result)))
-        if write.durable:
-            batch.durable[key] = write.result
-
-    def _publish(self, batch: _Batch) -> None:
+    def _publish(self, batch: Batch) -> None:
         with self._changed:
             self._version = batch.version
             for key, obj in batch.changes.items():
@@ -270,12 +187,6 @@ class EmbeddedStore:
                     self._dispatcher.send(event)
             if batch.transitions:
                 self._changed.notify_all()
-
-    @staticmethod
-    def _refuse(writes: Sequence[_Write], message: str, hint: str | None = None) -> None:
-        for write in writes:
-            write.done = True
-            write.error = Unavailable(message, hint=hint)
 
     @staticmethod
     def _present(key: ObjectKey, obj: Object | None) -> Object:

@@ -118,6 +118,24 @@ def test_lists_with_keys_need_them(store: EmbeddedStore, containers: list[Any]) 
         store.apply(deployment(template={"spec": {"containers": containers}}))
 
 
+def test_deep_nesting_is_refused(store: EmbeddedStore) -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(100_000):
+        deep = {"a": deep}
+    with pytest.raises(Stalled, match="nested"):
+        store.apply(deployment(template=deep))
+
+
+def test_nulls_are_not_given(store: EmbeddedStore) -> None:
+    assert store.apply(deployment(replicas=None, paused=True))["spec"] == {"paused": True}
+
+
+def test_what_is_not_json_is_refused_and_harms_nobody(store: EmbeddedStore) -> None:
+    with pytest.raises(Stalled, match="not JSON"):
+        store.apply(deployment(replicas={1, 2}))
+    assert store.apply(deployment())["metadata"]["generation"] == 1
+
+
 def test_namespaces_are_never_deleted(store: EmbeddedStore) -> None:
     store.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "test"}})
     with pytest.raises(Stalled):
