@@ -23,7 +23,7 @@ _FIELD = "f:"
 
 
 def plain(value: Any, depth: int = 0) -> Any:
-    """JSON's own types, without the nulls in maps: an API server reads a null as "not given". Raises `Stalled` when too deep."""
+    """JSON's own types without nulls in maps, which an API server reads as "not given". Raises `Stalled` when too deep."""
     if depth > _DEEPEST:
         raise Stalled(f"an object is nested more than {_DEEPEST} levels deep")
     if isinstance(value, Mapping):
