@@ -61,4 +61,12 @@ CODES: Mapping[str, str] = {
     "PM411": "A golden request for an unknown endpoint",
     "PM412": "A golden request names a file that is not there",
     "PM413": "A golden file that is not read",
+    "PM501": "A link or submodule where a file is wanted",
+    "PM502": "A file name that is refused",
+    "PM503": "A file in git is too large",
+    "PM504": "The watched branch cannot reach a version's commit",
+    "PM505": "The code directory does not exist at the commit",
+    "PM506": "A file is a Git LFS pointer",
+    "PM507": "The code repository is not granted",
+    "PM508": "The clone is shallow",
 }

@@ -49,9 +49,3 @@ def code_place(project: bytes, file: str) -> CodePlace:
     code = find(parse(project).root, "code")
     path = str(PurePosixPath(text_of(find(code, "path")) or "."))
     return CodePlace(text_of(find(code, "repository")), "" if path == "." else path, location(file, code))
-
-
-def is_map(text: bytes) -> bool:
-    """Whether a text can be a version at all; a stricter check comes from the schema."""
-    document = parse(text)
-    return document.is_readable and (document.root is None or isinstance(document.root, MapNode))

@@ -102,7 +102,7 @@ class Codebase:
         if text is None or not text.startswith(refusal.LFS_POINTER):
             return []
         hint = "give the file by `url` and `sha256`; the pointer names the digest in its line `oid`"
-        return [Problem("PM508", f"`{path}` is a Git LFS pointer, and LFS content is not read", path, hint)]
+        return [Problem("PM506", f"`{path}` is a Git LFS pointer, and LFS content is not read", path, hint)]
 
     def _read(self, entries: tuple[tuple[str, str, str], ...]) -> Code:
         top = {path: Entry(path, mode, blob) for path, mode, blob in entries}

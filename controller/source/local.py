@@ -8,13 +8,12 @@ from controller.model.errors import Stalled, Transient
 from controller.model.identity import content_hash
 from controller.model.source import Revision, Snapshot
 from controller.source import declared_files
-from controller.source.claims import is_map
 from controller.source.code import Codebase, GitCode
 from controller.source.objects import ObjectReader
 from controller.source.origin import CodeRepositories
 from controller.source.repository import Repository
 from controller.source.snapshot import Disk, SnapshotReader
-from controller.source.versions import Check, WorkingCode
+from controller.source.versions import WorkingCode
 from controller.source.worktree import WorkTree
 
 
@@ -32,7 +31,6 @@ class WorkingDirectory:
         directory: str = "pointsman",
         state: Path,
         committed: bool,
-        check: Check = is_map,
         repositories: CodeRepositories | None = None,
     ) -> None:
         self._path = path.resolve()
@@ -51,7 +49,6 @@ class WorkingDirectory:
             name=self.name,
             directory=self._directory,
             is_shallow_at=self._repository.is_shallow_at if self._repository else lambda _: False,
-            check=check,
             repositories=repositories,
         )
         self._uses_work_tree = False

@@ -17,14 +17,12 @@ from controller.model.errors import Stalled, Transient
 from controller.model.identity import content_hash, slug
 from controller.model.source import Revision, Snapshot
 from controller.source import declared_files
-from controller.source.claims import is_map
 from controller.source.code import GitCode
 from controller.source.git import Git, without_credentials
 from controller.source.objects import ObjectReader, is_id
 from controller.source.origin import CodeRepositories
 from controller.source.repository import Repository
 from controller.source.snapshot import SnapshotReader
-from controller.source.versions import Check
 
 FETCH_TIMEOUT = 900.0
 _FETCHED = "refs/pointsman/fetched"
@@ -48,7 +46,6 @@ class Mirror:
         directory: str = "pointsman",
         local: bool = False,
         environment: Mapping[str, str] | None = None,
-        check: Check = is_map,
         repositories: CodeRepositories | None = None,
     ) -> None:
         self._url = checked_url(url, local=local)
@@ -69,7 +66,6 @@ class Mirror:
             name=self.name,
             directory=self._directory,
             is_shallow_at=lambda commit: Repository.at(self._git_dir).is_shallow_at(commit),
-            check=check,
             repositories=repositories,
         )
 

@@ -6,18 +6,18 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from controller.model.diagnostics import PROJECT, Diagnostic, ordered
+from controller.model.diagnostics import PROJECT, Diagnostic, Severity, ordered
 from controller.model.errors import Stalled
 from controller.model.source import Revision, Snapshot
 from controller.source import declared_files, refusal
-from controller.source.claims import CodePlace, code_place, is_map
+from controller.source.claims import CodePlace, code_place
 from controller.source.code import Codebase
 from controller.source.declared_files import DeclaredFiles
 from controller.source.lineage import Line, read_line
 from controller.source.objects import ObjectReader
 from controller.source.origin import CodeRepositories, Origin, is_ancestor
 from controller.source.releases import ReleaseIndex, released_between
-from controller.source.versions import Check, Resolved, Surroundings, Versions, WorkingCode
+from controller.source.versions import Resolved, Surroundings, Versions, WorkingCode
 
 UNCOMMITTED = -1
 """The position of a change that no commit holds yet: newer than every release."""
@@ -42,7 +42,6 @@ class SnapshotReader:
         name: str,
         directory: str,
         is_shallow_at: Callable[[str], bool],
-        check: Check = is_map,
         repositories: CodeRepositories | None = None,
     ) -> None:
         self.directory = declared_files.checked_directory(directory)
@@ -53,7 +52,7 @@ class SnapshotReader:
         self._lock = threading.Lock()
         self._line = Line()
         self._releases = ReleaseIndex()
-        self._versions = Versions(objects, self.directory, check)
+        self._versions = Versions(objects, self.directory)
         self._own = Origin(objects, name)
         self._bases: dict[tuple[str, str], Codebase] = {}
         self._place: CodePlace | None = None
@@ -119,9 +118,9 @@ class SnapshotReader:
             self._place = place
             self._versions.forget(texts=False)
         origin, origin_head = self._origin(place, head)
-        mistakes = [*self._place_mistakes(place, origin), *self._shallow_mistake()]
+        mistakes = [*self._grant_mistake(place, origin), *self._shallow_mistake()]
         if mistakes or origin is None:
-            return (), mistakes
+            return self._versions.unresolved(found.files, self._line), mistakes
         around = Surroundings(
             line=self._line,
             origin=origin,
@@ -146,13 +145,12 @@ class SnapshotReader:
             self._bases = {key: Codebase(origin.objects, origin.name, place.path, excluded)}
         return self._bases[key]
 
-    def _place_mistakes(self, place: CodePlace, origin: Origin | None) -> list[Diagnostic]:
-        if origin is None:
-            message = f"the code repository `{refusal.shown(str(place.repository))}` is not granted to this source"
-            hint = "grant it in the controller's configuration, or remove `code.repository`"
-            return [_project_mistake("PM509", message, place, hint)]
-        reasons = [reason for part in place.path.split("/") if place.path and (reason := refusal.unsafe_name(part))]
-        return [refusal.unsafe(place.path, reasons[0], PROJECT)] if reasons else []
+    def _grant_mistake(self, place: CodePlace, origin: Origin | None) -> list[Diagnostic]:
+        if origin is not None:
+            return []
+        message = f"the code repository `{refusal.shown(str(place.repository))}` is not granted to this source"
+        hint = "grant it in the controller's configuration, or remove `code.repository`"
+        return [Diagnostic("PM507", Severity.ERROR, message, place.place, PROJECT, hint)]
 
     def _shallow_mistake(self) -> list[Diagnostic]:
         """Below a cut, nobody knows which commit and which text of a version came first."""
@@ -161,7 +159,7 @@ class SnapshotReader:
             return []
         hint = "git fetch --unshallow (in GitHub Actions: `fetch-depth: 0` for actions/checkout)"
         message = f"the history is cut off at {line.commits[0][:10]} (a shallow clone), so versions cannot be resolved"
-        return [refusal.error("PM510", message, self.directory, PROJECT, hint)]
+        return [refusal.error("PM508", message, self.directory, PROJECT, hint)]
 
     def _changed(self, committed: DeclaredFiles, found: DeclaredFiles) -> dict[str, int]:
         changed = self._line.changed()
@@ -187,11 +185,6 @@ def _once(disk: Disk | None, path: str) -> Callable[[], WorkingCode]:
         return written[0]
 
     return working
-
-
-def _project_mistake(code: str, message: str, place: CodePlace, hint: str) -> Diagnostic:
-    found = refusal.error(code, message, place.place.file, PROJECT, hint)
-    return Diagnostic(found.code, found.severity, found.message, place.place, PROJECT, hint)
 
 
 def _nothing(directory: str, revision: Revision) -> Stalled:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from controller.loading.schema import is_valid_version
 from controller.model.diagnostics import Diagnostic, Location, Severity, Subject
 from controller.model.source import VersionSource
 from controller.source import refusal
 from controller.source.claims import VersionClaim, version_claim
 from controller.source.code import Codebase, Problem
 from controller.source.lineage import Line, Touch
-from controller.source.objects import FILES, ObjectReader, is_id
+from controller.source.objects import FILES, ObjectReader
 from controller.source.origin import Origin
 
-Check = Callable[[bytes], bool]
 SUFFIX = ".yaml"
 
 
@@ -71,7 +71,6 @@ class Versions:
 
     objects: ObjectReader
     directory: str
-    check: Check
     _texts: dict[str, bytes] = field(default_factory=dict)
     _resolved: dict[str, Resolved] = field(default_factory=dict)
 
@@ -91,6 +90,11 @@ class Versions:
         self._resolved.update({p.path: fresh[p.path] for p in new if p.path in self._texts and fresh[p.path].source.commit})
         return tuple(fresh.get(path) or self._resolved[path] for path in paths)
 
+    def unresolved(self, files: Mapping[str, bytes], line: Line) -> tuple[Resolved, ...]:
+        """The texts alone, where a mistake of the project keeps every version from its code."""
+        paths = sorted(path for path in files if self._is_version(path))
+        return tuple(_unresolved(self._pending(path, files[path], line)) for path in paths)
+
     def _is_version(self, path: str) -> bool:
         folder, _, name = path.rpartition("/")
         return folder == f"{self.directory}/versions" and name.endswith(SUFFIX) and name != SUFFIX
@@ -107,7 +111,7 @@ class Versions:
         if path not in self._texts:
             blobs = dict.fromkeys(t.blob for t in touches if t.blob and t.mode in FILES)
             texts = (self.objects.blob(blob, refusal.DECLARED_LIMIT) for blob in blobs)
-            first = next((text for text in texts if text is not None and self.check(text)), None)
+            first = next((text for text in texts if text is not None and is_valid_version(text)), None)
             if first is None:
                 return None
             self._texts[path] = first
@@ -116,12 +120,11 @@ class Versions:
     def _finish(self, pending: _Pending, around: Surroundings, lost: frozenset[str]) -> Resolved:
         commit = pending.claim.commit
         if commit is not None:
-            mistake = _named_mistake(pending, commit, lost)
-            return _unresolved(pending, mistake) if mistake else self._at_commit(pending, commit, around, provisional=False)
+            if commit in lost:
+                return _unresolved(pending, _lost(pending, commit))
+            return self._at_commit(pending, commit, around, provisional=False)
         if around.elsewhere:
-            hint = 'name the full hash of a commit of that repository\'s default branch: `commit: "..."`'
-            message = f"version `{pending.name}` needs `commit`: its code lies in another repository"
-            return _unresolved(pending, pending.mistake("PM506", message, hint))
+            return _unresolved(pending)
         if pending.first is None:
             return self._in_working_directory(pending, around)
         return self._at_commit(pending, pending.first.commit, around, provisional=around.provisional)
@@ -143,7 +146,7 @@ class Versions:
         except NoCode:
             message = f"the code directory `{base.path}` does not exist at commit {commit[:10]}"
             hint = "correct `code.path` in project.yaml, or name a commit that has it"
-            return _unresolved(pending, pending.mistake("PM507", message, hint))
+            return _unresolved(pending, pending.mistake("PM505", message, hint))
 
 
 class NoCode(Exception):
@@ -164,17 +167,10 @@ def in_version(
     return complete, tuple(_in_code(problem, source) for problem in (*code.problems, *problems))
 
 
-def _named_mistake(pending: _Pending, commit: str, lost: frozenset[str]) -> Diagnostic | None:
-    if not is_id(commit):
-        message = f"`{refusal.shown(commit[:80])}` is not a full commit hash"
-        return pending.mistake(
-            "PM504", message, "write all 40 digits, as `git rev-parse <commit>` prints them, or leave `commit` out"
-        )
-    if commit in lost:
-        message = f"the watched branch cannot reach the commit {commit[:10]} of version `{pending.name}`"
-        hint = "lost when its branch was squashed or rebased? Leave `commit` out: then the commit that adds this file counts"
-        return pending.mistake("PM505", message, hint)
-    return None
+def _lost(pending: _Pending, commit: str) -> Diagnostic:
+    message = f"the watched branch cannot reach the commit {refusal.shown(commit[:10])} of version `{pending.name}`"
+    hint = "lost when its branch was squashed or rebased? Leave `commit` out: then the commit that adds this file counts"
+    return pending.mistake("PM504", message, hint)
 
 
 def _in_code(problem: Problem, version: VersionSource) -> Diagnostic:
@@ -183,6 +179,6 @@ def _in_code(problem: Problem, version: VersionSource) -> Diagnostic:
     return Diagnostic(problem.code, Severity.ERROR, message, place, subject, problem.hint)
 
 
-def _unresolved(pending: _Pending, mistake: Diagnostic) -> Resolved:
+def _unresolved(pending: _Pending, *mistakes: Diagnostic) -> Resolved:
     source = VersionSource(pending.name, pending.text, committed=pending.first is not None)
-    return Resolved(source, (mistake,))
+    return Resolved(source, mistakes)

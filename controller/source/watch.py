@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -56,6 +57,8 @@ class Watcher:
 
     def start(self) -> None:
         """Watch from now on. Falls back to polling where the system's watches are used up."""
+        # watchdog 7 warns, and goes on, when a new directory is noticed twice (by its parent and by its own walk).
+        warnings.filterwarnings("ignore", message="Callback with id", category=RuntimeWarning)
         try:
             self._observer = self._observe(Observer())
         except OSError:
