@@ -75,7 +75,8 @@ class ClientConnection:
             await self.refuse(_complaint(error))
             return False
         grammar = self._wire.grammar
-        if grammar.our_state is h11.DONE and grammar.their_state is h11.DONE and not exchange.closing:
+        whole = grammar.our_state is h11.DONE and grammar.their_state is h11.DONE
+        if whole and not exchange.closing and not self._stopping():
             return True
         if exchange.status != HTTPStatus.SWITCHING_PROTOCOLS and not exchange.body_read:
             await self._linger()

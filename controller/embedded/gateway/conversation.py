@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 
 import h11
 
@@ -42,8 +41,7 @@ class Conversation:
         finally:
             if body is not None:
                 body.cancel()
-                with suppress(asyncio.CancelledError):
-                    await body
+                await asyncio.wait([body])
 
     async def _send_body(self) -> None:
         try:

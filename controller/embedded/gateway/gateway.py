@@ -35,7 +35,7 @@ class GatewayStore(ClusterClient, Protocol):
 
 
 class Gateway:
-    """Start it, stop it. `port` is the one that was asked for or, with `next_free`, the first free one after it."""
+    """Start it once, stop it once. `port` is the one that was asked for or, with `next_free`, the first free one after it."""
 
     def __init__(
         self,

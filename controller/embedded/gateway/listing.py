@@ -46,8 +46,8 @@ def _entry(route: CompiledRoute, backends: Backends, origin: str) -> dict[str, A
 def _html(path: str, node: Node, details: Mapping[str, Any]) -> str:
     parts = [
         f"<nav><p>{_trail(path)}</p></nav>",
-        _section("Aliases", details["aliases"]),
-        _section("Versions", details["versions"]),
+        _section("Aliases", "Alias", details["aliases"]),
+        _section("Versions", "Version", details["versions"]),
     ]
     if not details["aliases"] and not details["versions"]:
         parts.append(paragraphs(["Nothing is served here yet."]))
@@ -64,7 +64,7 @@ def _trail(path: str) -> str:
     return " / ".join([link("/", "all"), *(link(step, step.rpartition("/")[2]) for step in steps), *map(escape, names[-1:])])
 
 
-def _section(title: str, entries: Iterable[Mapping[str, Any]]) -> str:
+def _section(title: str, what: str, entries: Iterable[Mapping[str, Any]]) -> str:
     rows = [
         (
             escape(entry["deployment"]),
@@ -74,8 +74,4 @@ def _section(title: str, entries: Iterable[Mapping[str, Any]]) -> str:
         )
         for entry in entries
     ]
-    return (
-        f"<h2>{title}</h2>\n" + table(("Deployment", title[: -2 if title.endswith("ses") else -1], "Endpoint", "Ready"), rows)
-        if rows
-        else ""
-    )
+    return f"<h2>{title}</h2>\n" + table(("Deployment", what, "Endpoint", "Ready"), rows) if rows else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import resource
 import socket
 
 import h11
@@ -35,12 +36,19 @@ def listen(host: str, port: int, *, next_free: bool) -> socket.socket:
     )
 
 
+def _affordable(connections: int) -> int:
+    """A client's request needs a second connection, to its endpoint; a laptop's limit on open files may be 256."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return connections if soft == resource.RLIM_INFINITY else min(connections, max(16, (soft - 128) // 2))
+
+
 class Server:
-    """Accepts up to `limits.connections` clients, each served by a task of its own."""
+    """Accepts up to `limits.connections` clients, or what the process's open files allow, each served by a task of its own."""
 
     def __init__(self, dispatcher: Dispatcher, limits: Limits) -> None:
         self._dispatcher = dispatcher
         self._limits = limits
+        self._most = _affordable(limits.connections)
         self._open: dict[asyncio.Task[None], ClientConnection] = {}
         self._stopping = False
         self._server: asyncio.Server | None = None
@@ -66,7 +74,7 @@ class Server:
         peer = (writer.get_extra_info("peername") or ("unknown",))[0]
         wire = Wire(h11.SERVER, (reader, writer), header_bytes=self._limits.header_bytes, stalled=self._limits.stalled)
         connection = ClientConnection(wire, str(peer), self._dispatcher, self._limits, lambda: self._stopping)
-        full = len(self._open) >= self._limits.connections
+        full = len(self._open) >= self._most
         task = asyncio.get_running_loop().create_task(_overloaded(connection) if full else connection.serve())
         self._open[task] = connection
         task.add_done_callback(self._open.pop)

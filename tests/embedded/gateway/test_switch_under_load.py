@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 
 import pytest
@@ -81,6 +82,14 @@ def test_no_request_fails_and_no_answer_is_mixed(store, serve, client, gateway):
     assert load.seen == {"one", "two"}
 
 
+def _refuses(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=5):
+            return False
+    except ConnectionRefusedError:
+        return True
+
+
 def test_stopping_finishes_what_is_in_flight(store, serve, client, gateway):
     entered, release = threading.Event(), threading.Event()
 
@@ -102,6 +111,7 @@ def test_stopping_finishes_what_is_in_flight(store, serve, client, gateway):
     assert entered.wait(10)
     stopping = threading.Thread(target=gateway.stop, args=(10.0,))
     stopping.start()
+    assert eventually(lambda: _refuses(gateway.port))
     release.set()
     asking.join()
     stopping.join()
