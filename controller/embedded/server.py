@@ -26,6 +26,8 @@ _LONGEST_PATH = 100
 _MOST_CLIENTS = 200
 # Seconds to wait at the end for a verb that is still at work; its client is cut off by then.
 _PATIENCE = 5.0
+# Seconds before another try where the system gave no descriptor or thread.
+_BREATH = 0.2
 
 Verb = Callable[[Any], Any]
 
@@ -45,7 +47,7 @@ class StoreServer:
         }  # fmt: skip
         self._lock = threading.Lock()
         self._connections: dict[socket.socket, threading.Thread] = {}
-        self._closed = False
+        self._closed = threading.Event()
         self._listener, self.path, self._own_directory = _listen(pointer.parent)
         self._acceptor = threading.Thread(target=self._accept, name="store-server", daemon=True)
         self._acceptor.start()
@@ -68,7 +70,7 @@ class StoreServer:
     def close(self) -> None:
         """Stop listening and cut every connection, so that clients see `Unavailable` at once."""
         with self._lock:
-            self._closed = True
+            self._closed.set()
             threads = list(self._connections.values())
             for connection in self._connections:
                 _shut(connection)
@@ -85,21 +87,26 @@ class StoreServer:
             shutil.rmtree(self.path.parent, ignore_errors=True)
 
     def _accept(self) -> None:
-        while True:
+        while not self._closed.is_set():
             try:
                 connection, _ = self._listener.accept()
-            except OSError:
-                if self._closed:
-                    return
-                _log.exception("cannot accept a connection; the next one may work")
-                continue
-            with self._lock:
-                if self._closed or len(self._connections) >= _MOST_CLIENTS:
-                    connection.close()
-                    continue
-                thread = threading.Thread(target=self._serve, args=(connection,), name="store-client", daemon=True)
-                self._connections[connection] = thread
+                self._welcome(connection)
+            except (OSError, RuntimeError):  # out of descriptors or threads
+                if not self._closed.wait(_BREATH):
+                    _log.exception("cannot take a connection; the next one may work")
+
+    def _welcome(self, connection: socket.socket) -> None:
+        thread = threading.Thread(target=self._serve, args=(connection,), name="store-client", daemon=True)
+        with self._lock:
+            if self._closed.is_set() or len(self._connections) >= _MOST_CLIENTS:
+                connection.close()
+                return
+            try:
                 thread.start()
+            except RuntimeError:
+                connection.close()
+                raise
+            self._connections[connection] = thread
 
     def _serve(self, connection: socket.socket) -> None:
         connection.settimeout(SILENCE)

@@ -115,6 +115,18 @@ def test_a_rewrite_that_was_cut_off_is_ignored(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 1
 
 
+def test_an_older_file_that_a_crash_left_is_ignored(tmp_path: Path) -> None:
+    with EmbeddedStore(tmp_path) as store:
+        store.apply(config_map("one", {"a": "1"}))
+        (journal,) = tmp_path.glob("objects-*.journal")
+        older = journal.read_bytes()
+        store.apply(config_map("one", {"a": "2"}))
+    (tmp_path / "objects-00000000.journal").write_bytes(older)
+    with EmbeddedStore(tmp_path) as store:
+        assert (store.get(key("one")) or {})["data"] == {"a": "2"}
+    assert len(list(tmp_path.iterdir())) == 1
+
+
 def test_a_full_disk_changes_nothing(tmp_path: Path) -> None:
     with EmbeddedStore(tmp_path) as store:
         before = store.apply(config_map("one", {"a": "1"}))

@@ -9,7 +9,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +131,22 @@ def test_nonsense_is_answered_with_an_error_or_the_door(tmp_path: Path, sent: by
                 answer = b""
         assert answer == b"" or b'"error"' in answer
         assert RemoteStore(server.path).list("Pod").items == ()
+
+
+def test_many_clients_write_and_watch_at_once(tmp_path: Path) -> None:
+    def write(client: int) -> list[str]:
+        remote = RemoteStore.at(tmp_path / "socket")
+        start = remote.list("ConfigMap").resource_version
+        labels = {"client": f"c{client}"}
+        for number in range(20):
+            metadata = {"name": f"c{client}-{number}", "namespace": "test", "labels": labels}
+            remote.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})
+        events = islice(remote.watch("ConfigMap", start, labels=labels, timeout=60), 20)
+        return [event.object["metadata"]["name"] for event in events]
+
+    with EmbeddedStore(tmp_path / "store") as store, StoreServer(store, tmp_path / "socket"), ThreadPoolExecutor(8) as pool:
+        for client, names in enumerate(pool.map(write, range(8))):
+            assert names == [f"c{client}-{number}" for number in range(20)]
 
 
 def test_a_long_path_gets_a_short_socket_elsewhere(tmp_path: Path) -> None:
