@@ -68,6 +68,11 @@ def state_home() -> Path:
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
 
 
+def search_path() -> str:
+    """Where endpoints' commands are looked for, after their own environment."""
+    return os.environ.get("PATH") or os.defpath
+
+
 def _source_root(here: Path) -> Path:
     for directory in (here, *here.parents):
         if (directory / DECLARED / "project.yaml").is_file() or (directory / ".git").exists():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable
 
 from controller.engine.background import Background
@@ -25,6 +26,7 @@ class Builds:
         self._lock = threading.Lock()
         self._built: dict[str, Image] = {}
         self._failed: dict[str, tuple[BuildFailure, float]] = {}
+        self._waiting: dict[str, set[Callable[[], None]]] = defaultdict(set)
         self._progress = progress
         self._observer = observer
 
@@ -45,8 +47,10 @@ class Builds:
         return found
 
     def request(self, spec: ImageSpec, builder: ImageBuilder, code: CodeReader, then: Callable[[], None]) -> None:
-        """Build in the background; `then` is called when the state may have changed."""
-        self._jobs.submit(spec.key, lambda: self._build(spec, builder, code, then))
+        """Build in the background; everybody's `then` is called when the state may have changed (equal ones once)."""
+        with self._lock:
+            self._waiting[spec.key].add(then)
+        self._jobs.submit(spec.key, lambda: self._build(spec, builder, code))
 
     def forget_failures(self) -> None:
         """A person asked for another try."""
@@ -56,7 +60,7 @@ class Builds:
     def close(self) -> None:
         self._jobs.close()
 
-    def _build(self, spec: ImageSpec, builder: ImageBuilder, code: CodeReader, then: Callable[[], None]) -> None:
+    def _build(self, spec: ImageSpec, builder: ImageBuilder, code: CodeReader) -> None:
         self._observer(Step.BUILD_STARTED)
         try:
             image = builder.build(spec, code, self._progress)
@@ -71,4 +75,7 @@ class Builds:
                 self._built[spec.key] = image
                 self._failed.pop(spec.key, None)
             self._observer(Step.BUILD_FINISHED)
-        then()
+        with self._lock:
+            waiting = self._waiting.pop(spec.key, set())
+        for then in waiting:
+            then()

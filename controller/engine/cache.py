@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -75,9 +76,12 @@ class TargetCache:
         return tuple(obj for obj in found if obj["kind"] == "ConfigMap" and label(obj, labels.RECORD))
 
     def note(self, obj: Object) -> None:
-        """What a write of our own returned, ahead of the watch."""
+        """What a write of our own returned, unless the watch has brought something newer already."""
         with self._lock:
-            self._units[label(obj, labels.UNIT) or ""][key_of(obj)] = obj
+            objects = self._units[label(obj, labels.UNIT) or ""]
+            known = objects.get(key_of(obj))
+            if known is None or _age(known) <= _age(obj):
+                objects[key_of(obj)] = obj
 
     def forget(self, key: ObjectKey) -> None:
         """What a delete of our own removed, ahead of the watch."""
@@ -128,3 +132,9 @@ class TargetCache:
         for unit in {label(obj, labels.UNIT) for obj in items}:
             if unit:
                 self._on_change(unit)
+
+
+def _age(obj: Object) -> int:
+    """Resource versions are decimal and comparable (Kubernetes KEP-5504); what is not counts as newest."""
+    version = str(obj["metadata"].get("resourceVersion", ""))
+    return int(version) if version.isdigit() else sys.maxsize

@@ -134,7 +134,10 @@ class Passes:
         for spec in made.builds:
             code = work.publication.source.code
             self._builds.request(spec, work.target.builder, code, partial(self._enqueue, work.unit))
+        answered = {(fact.subject, fact.input) for fact in self._known_answers(work.unit)}
         for golden in made.golden:
+            if (golden.subject, golden.workload) in answered:
+                continue
             self._checks.submit((work.unit, golden.subject, golden.workload), partial(self._golden, work, made, golden))
         for confirm in made.confirms:
             self._checks.submit((work.unit, confirm.subject), partial(self._confirm, work, made, confirm))

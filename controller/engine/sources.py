@@ -37,6 +37,8 @@ class Source(Protocol):
 
     def is_ancestor(self, old: str, new: str) -> bool: ...
 
+    def close(self) -> None: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Publication:

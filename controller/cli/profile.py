@@ -1,0 +1,37 @@
+"""The embedded cluster as rendering sees it."""
+
+from __future__ import annotations
+
+import platform
+
+from controller.embedded.cluster import DEFAULT_PORT
+from controller.embedded.state_directory import StateDirectory
+from controller.images.host import host_base
+from controller.model.desired import TargetProfile
+
+DRAIN_SECONDS = 2.0
+"""The gateway stops sending the moment a route moves; what is in flight then is also waited for when a replica ends."""
+
+
+def embedded_profile(state: StateDirectory, url: str | None = None) -> TargetProfile:
+    """The profile of the embedded target; without `url`, the gateway's address of the last run."""
+    return TargetProfile(
+        name="embedded",
+        kind="embedded",
+        url=url or f"http://127.0.0.1:{kept_port(state)}",
+        gateway="pointsman",
+        gateway_namespace="pointsman",
+        gateway_class="pointsman.dev/embedded",
+        platform=f"{platform.system().lower()}/{platform.machine()}",
+        min_ready_seconds=1,
+        base_platform=host_base(),
+        drain_seconds=DRAIN_SECONDS,
+    )
+
+
+def kept_port(state: StateDirectory) -> int:
+    """The port that the gateway keeps between runs; the default before the first one."""
+    try:
+        return int(state.gateway_port.read_text())
+    except (OSError, ValueError):
+        return DEFAULT_PORT

@@ -1,0 +1,93 @@
+"""`pointsman up`: serve a repository on this machine, with or without a declared tree."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from controller.cli.context import find_place, state_option
+from controller.cli.exit_codes import ERROR
+from controller.cli.narrate import Narrator, told_event
+from controller.cli.output import hint, note
+from controller.cli.progress import BuildProgress
+from controller.cli.serving import Served, Serving, serve
+from controller.model.declared import FileContent
+from controller.source.adhoc import GivenFiles
+
+_GIVEN = re.compile(r"(?P<endpoint>[^/=]+)/(?P<file>[^=]+)=(?P<where>.+)")
+
+
+@click.command()
+@click.argument("repository", type=click.Path(exists=True, file_okay=False, path_type=Path), required=False)
+@click.option("--file", "files", multiple=True, metavar="E/F=PATH|URL", help="Bytes of endpoint E's file F (no declared tree).")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), help="The gateway's port. Default: 8080 or the next free one; kept."
+)
+@click.option("--committed", is_flag=True, help="Serve what the checked-out branch has committed, not the files on the disk.")
+@state_option
+def up(repository: Path | None, files: tuple[str, ...], port: int | None, committed: bool, state: Path | None) -> int:
+    r"""Serve a repository on this machine and follow its changes, until Ctrl-C.
+
+    Without a `pointsman/` directory the working tree is served as version `work` under the alias `latest`; nothing is
+    written to the repository. With one, every target is mapped to the embedded cluster.
+
+    \b
+    Examples:
+      pointsman up                                    the repository here
+      pointsman up ~/src/tensorflow-example --file predict-digit/model=model.h5
+      pointsman up --committed                        only what is committed
+    """
+    place = find_place(repository, state)
+    if files and place.has_declared_tree:
+        raise click.UsageError("--file is for a repository without pointsman/; there, the version's file names its bytes")
+    given = given_files(files)
+    note(f"pointsman: serving {place.source}  (state: {place.state.root})")
+    with BuildProgress() as progress:
+        served = Served(place, committed=committed, files=given, port=port)
+        with serve(served, progress.report, _tell) as serving:
+            note(f"pointsman: gateway at {serving.url}  (Ctrl-C ends it)")
+            follow(serving)
+    return ERROR
+
+
+def follow(serving: Serving) -> None:
+    """Tell what happens until the process is interrupted."""
+    narrator = Narrator(serving.controller, note)
+    narrator.start()
+    try:
+        threading.Event().wait()
+    finally:
+        note("pointsman: stopping")
+        narrator.stop()
+
+
+def given_files(values: tuple[str, ...]) -> GivenFiles:
+    """`--file` values by (endpoint, file): a path on this machine, or `URL#sha256=...`."""
+    return dict(_given(value) for value in values)
+
+
+def _given(value: str) -> tuple[tuple[str, str], Path | FileContent]:
+    match = _GIVEN.fullmatch(value)
+    if not match:
+        raise click.UsageError(f"--file {value}: write ENDPOINT/FILE=PATH or ENDPOINT/FILE=URL#sha256=DIGEST")
+    name = (match["endpoint"], match["file"])
+    if "://" not in match["where"]:
+        path = Path(match["where"]).expanduser()
+        if not path.is_file():
+            raise click.UsageError(f"--file {value}: {path} is no file")
+        return name, path.resolve()
+    url, _, digest = match["where"].partition("#sha256=")
+    if not re.fullmatch(r"[0-9a-f]{64}", digest):
+        hint(f"curl -sL {url} | sha256sum")
+        raise click.UsageError(f"--file {value}: a URL needs its digest: {url}#sha256=<64 hex digits>")
+    return name, FileContent(url=url, sha256=digest)
+
+
+def _tell(unit: str, event: Mapping[str, object]) -> None:
+    line = told_event(unit, event)
+    if line:
+        note(line)
