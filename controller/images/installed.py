@@ -19,9 +19,9 @@ from controller.model.errors import Stalled
 
 _BLOCK = 1 << 20
 _DROPPED = ("INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json")
-_SHEBANG = re.compile(rb"\A#![^\n]*python[^\n]*\n")
-_LONG_SHEBANG = re.compile(rb"\A#!/bin/sh\n'''exec' [^\n]*python[^\n]*\n' '''\n")
-"""What installers write instead where the interpreter's path is long or contains a space."""
+_HEAD = 4096
+_SHEBANG = re.compile(rb"\A(?:#![^\n]*python[^\n]*\n|#!/bin/sh\n'''exec' [^\n]*python[^\n]*\n' '''\n)")
+"""The second form is what installers write where the interpreter's path is long or contains a space."""
 
 
 def installed_members(directory: Path, place: str) -> list[Member]:
@@ -51,10 +51,10 @@ def _member(directory: Path, path: Path, place: str) -> Member:
     target = layer_path(place, name)
     status = path.stat()
     executable = bool(status.st_mode & 0o100)
-    if name.startswith("bin/"):
+    if name.startswith("bin/") and _names_python(path):
         return _in_memory(target, _portable_script(path.read_bytes()), executable=executable)
     if path.name == "RECORD" and path.parent.name.endswith(".dist-info"):
-        return _in_memory(target, _portable_record(path.read_text()).encode(), executable=False)
+        return _in_memory(target, _portable_record(name, path.read_bytes()), executable=False)
     return Member(target, status.st_size, lambda: read_blocks(path), executable)
 
 
@@ -71,17 +71,24 @@ def _in_memory(path: str, data: bytes, *, executable: bool) -> Member:
 
 def _portable_script(data: bytes) -> bytes:
     """A script that runs with the `python3` on PATH instead of the interpreter that it was installed with."""
-    portable = b"#!/usr/bin/env python3\n"
-    return _SHEBANG.sub(portable, _LONG_SHEBANG.sub(portable, data, count=1), count=1)
+    return _SHEBANG.sub(b"#!/usr/bin/env python3\n", data[:_HEAD], count=1) + data[_HEAD:]
 
 
-def _portable_record(text: str) -> str:
+def _names_python(path: Path) -> bool:
+    with path.open("rb") as file:
+        return _SHEBANG.match(file.read(_HEAD)) is not None
+
+
+def _portable_record(name: str, data: bytes) -> bytes:
     """A distribution's list of files without what is dropped here, and without digests of what is rewritten."""
+    try:
+        rows = sorted(row for row in csv.reader(io.StringIO(data.decode())) if row and not _is_dropped(row[0]))
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise Stalled(f"a requirement installs {name}, which is no list of files: {error}") from error
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    for path, *rest in sorted(row for row in csv.reader(io.StringIO(text)) if row and not _is_dropped(row[0])):
-        writer.writerow([path, "", ""] if _is_script(path) else [path, *rest])
-    return out.getvalue()
+    writer.writerows([row[0], "", ""] if _is_script(row[0]) else row for row in rows)
+    return out.getvalue().encode()
 
 
 def _is_script(path: str) -> bool:

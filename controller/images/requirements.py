@@ -113,6 +113,6 @@ def _included(path: str, include: str, read: Read) -> str:
 def _logical_lines(text: str) -> Iterator[str]:
     joined = re.sub(r"\\\r?\n", " ", text.removeprefix("\ufeff"))
     for line in joined.splitlines():
-        plain = _COMMENT.sub("", line).strip()
+        plain = " ".join(_COMMENT.sub("", line).split())
         if plain:
             yield plain

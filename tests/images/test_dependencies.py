@@ -219,5 +219,19 @@ def test_long_interpreter_path_is_rewritten_too(tmp_path: Path) -> None:
     assert b"".join(shell.blocks()) == b"#!/bin/sh\necho python\n"
 
 
+def test_broken_list_of_files_is_named(tmp_path: Path) -> None:
+    (tmp_path / "x-1.dist-info").mkdir()
+    (tmp_path / "x-1.dist-info/RECORD").write_bytes(b"\xff\xfe")
+    with pytest.raises(Stalled, match=r"x-1\.dist-info/RECORD, which is no list of files"):
+        installed_members(tmp_path, "/opt/pointsman/python")
+
+
+def test_program_in_bin_is_not_rewritten(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/program").write_bytes(b"\x7fELF#!/usr/bin/python\n" + bytes(3 << 20))
+    (program,) = installed_members(tmp_path, "/opt/pointsman/python")
+    assert b"".join(program.blocks()) == (tmp_path / "bin/program").read_bytes()
+
+
 def test_silent_failure_still_says_something() -> None:
     assert "uv said nothing" in str(failure(""))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from controller.images.requirements import MAIN, Requirements, collect
 from controller.images.wsgi import wsgi_requirement
@@ -18,7 +20,7 @@ def found(text: str, **files: str) -> Requirements:
 
 def test_comments_and_continued_lines_are_understood() -> None:
     read = found("# all\nsix==1.16.0 \\\n  --hash=sha256:00 # why\n\nDjango_Rest.Framework>=1\n")
-    assert read.files == {MAIN: "six==1.16.0    --hash=sha256:00\nDjango_Rest.Framework>=1\n"}
+    assert read.files == {MAIN: "six==1.16.0 --hash=sha256:00\nDjango_Rest.Framework>=1\n"}
     assert read.names == {"six", "django-rest-framework"}
     assert not read.needs_code
 
@@ -104,6 +106,33 @@ def test_editable_is_installed_as_a_copy() -> None:
 )
 def test_what_needs_no_code(line: str) -> None:
     assert not found(line).needs_code
+
+
+LINES = st.lists(
+    st.sampled_from(["-r", "-e", "-f", "../x", "./x", "/x", "a.txt", "six", "@", "==1", "\\\n", "#", "\n", " "])
+    | st.text(max_size=5)
+)
+
+
+@given(LINES.map("".join))
+def test_whatever_the_text_only_files_of_the_code_are_written(text: str) -> None:
+    asked: list[str] = []
+
+    def read(path: str) -> str | None:
+        asked.append(path)
+        return "six\n" if path.endswith(".txt") else None
+
+    try:
+        written = collect(text, read).files
+    except Stalled:
+        written = {}
+    for path in [*written, *asked]:
+        assert not path.startswith("/")
+        assert ".." not in path.split("/")
+
+
+def test_long_line_costs_no_more_than_its_length() -> None:
+    assert found(f"six{' ' * (1 << 20)}x\n{'a' * (1 << 20)}\n#{' ' * (1 << 20)}\n").names
 
 
 @pytest.mark.parametrize(("python", "release"), [("3.6", "21.2.0"), ("3.7", "23.0.0"), ("3.9", "23.0.0"), ("3.11", "27.0.1")])
