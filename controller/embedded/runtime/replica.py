@@ -166,10 +166,12 @@ class Replica:
             self._stop.wait(self._pause)
 
     def _wait_for_port(self) -> None:
+        """Until the port is free; after the longest pause it is tried anyway, in case it was not this port that it meant."""
         port = self.spec.port
-        self._set(waiting="PortInUse", message=blocked_message(port, self._host.holders.holder(port)))
-        while not is_free(port) and not self._stop.wait(_PORT_RETRY):
-            self._set(message=blocked_message(port, self._host.holders.holder(port)))
+        end = time.monotonic() + self._host.backoff.longest
+        while not is_free(port) and time.monotonic() < end and not self._stop.is_set():
+            self._set(waiting="PortInUse", message=blocked_message(port, self._host.holders.holder(port)))
+            self._stop.wait(_PORT_RETRY)
 
     def _end(self, running: Running | None) -> None:
         if running is not None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from controller.embedded.cluster import EmbeddedCluster
 from controller.embedded.runtime.host import Backoff
 from controller.embedded.state_directory import StateDirectory
 from controller.model.errors import Stalled
-from controller.model.objects import at
+from controller.model.objects import annotation, at
 from controller.model.routes import with_backend
 from controller.model.secret import Secret
 from tests.embedded.runtime.cluster import NAMESPACE, DirectoryImages, deployment, eventually
@@ -34,9 +35,9 @@ def state(tmp_path: Path) -> Iterator[StateDirectory]:
     kill_everything_below(tmp_path)
 
 
-def open_cluster(state: StateDirectory, port: int | None = None) -> EmbeddedCluster:
+def open_cluster(state: StateDirectory, port: int | None = None, drain: float = 0.2) -> EmbeddedCluster:
     images = DirectoryImages(state.root.parent / "images")
-    return EmbeddedCluster(state, images, port=port, drain=0.2, grace=2.0, backoff=Backoff(0.1, 0.4))
+    return EmbeddedCluster(state, images, port=port, drain=drain, grace=2.0, backoff=Backoff(0.1, 0.4))
 
 
 def test_a_route_leads_to_a_process_and_nothing_is_left_afterwards(state: StateDirectory) -> None:
@@ -78,6 +79,42 @@ def test_a_secret_that_comes_later_opens_the_gate(state: StateDirectory) -> None
         ready = ("status", "containerStatuses", 0, "ready")
         eventually(lambda: any(at(pod, *ready) for pod in cluster.store.list("Pod").items))
         assert "opened" not in str(cluster.store.list("Pod").items)
+
+
+def test_no_request_fails_while_replicas_are_replaced(state: StateDirectory) -> None:
+    with open_cluster(state, drain=1.0) as cluster:
+        cluster.store.apply(service("web"))
+        cluster.store.apply(with_backend(route(), "web", "1"))
+        cluster.store.apply(deployment("web", SERVER, replicas=2, note="0"))
+        eventually(lambda: pods_of(cluster, "0", 2))
+        answers: list[bytes | None] = []
+        stop = threading.Event()
+        clients = [threading.Thread(target=ask_until, args=(stop, f"{cluster.url}{PATH}/", answers)) for _ in range(4)]
+        for client in clients:
+            client.start()
+        for note in ("1", "2", "3"):
+            cluster.store.apply(deployment("web", SERVER, replicas=2, note=note))
+            eventually(lambda note=note: pods_of(cluster, note, 2))
+        stop.set()
+        for client in clients:
+            client.join()
+    assert len(answers) > 20
+    assert set(answers) == {b"hello"}
+
+
+def pods_of(cluster: EmbeddedCluster, note: str, count: int) -> bool:
+    """Whether exactly so many pods exist, all of this template and ready."""
+    pods = cluster.store.list("Pod").items
+    ready = [at(pod, "status", "containerStatuses", 0, "ready") for pod in pods]
+    return ready == [True] * count and all(annotation(pod, "note") == note for pod in pods)
+
+
+def ask_until(stop: threading.Event, url: str, answers: list[bytes | None]) -> None:
+    while not stop.is_set():
+        try:
+            answers.append(answer(url))
+        except OSError:
+            answers.append(None)
 
 
 def answer(url: str) -> bytes | None:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
+from controller.embedded.runtime.ports import PortPool
 from controller.model.identity import ObjectKey
 from controller.model.objects import at
 from tests.embedded.runtime.cluster import NAMESPACE, Cluster, deployment, eventually, get
@@ -26,10 +28,10 @@ http.server.ThreadingHTTPServer(("", 8000), Handler).serve_forever()
 """
 
 BELOW_PYTHON = """
-import _socket, time
+import _socket, sys
 listener = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
 listener.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
-listener.bind(("127.0.0.1", 18231))
+listener.bind(("127.0.0.1", int(sys.argv[1])))
 listener.listen()
 while True:
     listener._accept()
@@ -104,12 +106,13 @@ def test_a_server_that_ends_with_zero_starts_again(cluster: Cluster) -> None:
 
 def test_a_server_that_never_listens_is_named_with_the_port_that_was_asked(cluster: Cluster) -> None:
     cluster.start()
+    port = PortPool(17000, 17999).reserve()
     cluster.run("silent", "sleep 1000", port=8000)
-    cluster.run("elsewhere", ["python3", "-m", "http.server", "18239"], port=8000)
+    cluster.run("elsewhere", ["python3", "-m", "http.server", str(port)], port=8000)
     silent = cluster.wait_message("silent", "running for")
-    assert "running for 5 s but nothing answers on port 8000 (TCP)" in silent["status"]["message"]
+    assert re.fullmatch(r"running for \d+ s but nothing answers on port 8000 \(TCP\)", silent["status"]["message"])
     elsewhere = cluster.wait_message("elsewhere", "running for")
-    assert "it listens on port 18239" in elsewhere["status"]["message"]
+    assert f"it listens on port {port}" in elsewhere["status"]["message"]
 
 
 def test_a_health_path_decides_readiness(cluster: Cluster) -> None:
@@ -141,14 +144,27 @@ def test_an_image_that_is_not_there_is_named(cluster: Cluster) -> None:
 def test_a_server_beside_the_mapping_runs_as_one_and_the_next_takes_over_when_it_ends(cluster: Cluster) -> None:
     cluster.code(server=BELOW_PYTHON)
     cluster.start()
-    old = cluster.run("old", "python server.py", port=18231)
-    assert cluster.wait_ready("old") == [18231]
-    cluster.run("new", "python server.py", port=18231)
+    port = PortPool(18000, 18999).reserve()
+    old = cluster.run("old", f"python server.py {port}", port=port)
+    assert cluster.wait_ready("old") == [port]
+    cluster.run("new", f"python server.py {port}", port=port)
     pod = cluster.wait_message("new", "PortInUse")
-    assert "port 18231 is held by old-0-" in pod["status"]["message"]
+    assert f"port {port} is held by old-0-" in pod["status"]["message"]
     assert "Docker runtime" in pod["status"]["message"]
     cluster.store.delete(old)
-    assert cluster.wait_ready("new") == [18231]
+    assert cluster.wait_ready("new") == [port]
+
+
+def test_a_server_beside_the_mapping_gives_its_port_to_its_own_successor(cluster: Cluster) -> None:
+    cluster.code(server=BELOW_PYTHON)
+    cluster.start()
+    port = PortPool(19000, 19999).reserve()
+    cluster.run("web", f"python server.py {port}", port=port, note="old")
+    cluster.wait_ready("web")
+    old = cluster.pods("web")[0]["metadata"]["name"]
+    cluster.run("web", f"python server.py {port}", port=port, note="new")
+    eventually(lambda: [pod["metadata"]["name"] for pod in cluster.pods("web")][:1] not in ([old], []))
+    assert cluster.wait_ready("web") == [port]
 
 
 def test_scaling_down_keeps_the_oldest(cluster: Cluster) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import signal
 import socket
 import subprocess
@@ -43,6 +44,10 @@ def accepts(port: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def test_it_is_understood_by_the_oldest_python_that_bases_have() -> None:
+    assert ast.parse(SHIM.read_text(), feature_version=(3, 6))
 
 
 def test_fifty_requests_in_a_row_are_all_answered() -> None:
