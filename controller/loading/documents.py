@@ -19,6 +19,7 @@ from controller.model.diagnostics import PROJECT, Diagnostic, Location, Severity
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 32
 MAX_ALIASES = 64
+MAX_DUPLICATES = 50
 MAX_ALIASED_NODES = 20_000
 """How many nodes all aliases of a document may repeat: stops `&a [*b, *b]` towers."""
 
@@ -191,10 +192,15 @@ class _Reader:
             if key.plain and key.guess == MERGE:
                 merges.append((key, value))
             elif key.text in entries:
-                self.problems.append(_duplicate(key, entries[key.text][0]))
+                self._report_duplicate(key, entries[key.text][0])
             else:
                 entries[key.text] = (key, value)
         return self._with_merges(entries, merges)
+
+    def _report_duplicate(self, key: Scalar, first: Scalar) -> None:
+        if len(self.problems) < MAX_DUPLICATES:
+            message = f"the key `{key.text[:100]}` is written twice; the first is in line {first.line}"
+            self.problems.append(Problem("PM104", message, key.line, key.column, "keep one of the two"))
 
     def _with_merges(self, entries: Mapping[str, Entry], merges: Sequence[Entry]) -> Mapping[str, Entry]:
         try:
@@ -252,8 +258,3 @@ def _place(event: yaml.Event) -> tuple[int, int]:
 def _at(event: yaml.Event, code: str, message: str, hint: str | None = None) -> Problem:
     line, column = _place(event)
     return Problem(code, message, line, column, hint)
-
-
-def _duplicate(key: Scalar, first: Scalar) -> Problem:
-    message = f"the key `{key.text}` is written twice; the first is in line {first.line}"
-    return Problem("PM104", message, key.line, key.column, "keep one of the two")

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from controller.loading.inheritance import Branch, as_branch, over
 from controller.loading.nodes import find, text_of
+from controller.loading.printable import printable
 from controller.loading.reading import DeclaredVersion, Reading, read_declared
 from controller.loading.rules import (
     alias_version,
@@ -48,7 +49,7 @@ def load(snapshot: Snapshot, *, uncommitted: bool = False) -> DeclaredState:
         diagnostics += problems
     for rule in _RULES:
         diagnostics += rule(reading)
-    return _state(snapshot, reading, deployments, ordered(diagnostics))
+    return _state(snapshot, reading, deployments, ordered(map(printable, diagnostics)))
 
 
 def read_all(snapshot: Snapshot, *, uncommitted: bool) -> tuple[Reading, list[Diagnostic]]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache, lru_cache
 from importlib import resources
 from importlib.resources.abc import Traversable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,9 @@ from referencing.jsonschema import DRAFT7
 
 from controller.loading.documents import Document, Problem, parse
 from controller.loading.nodes import ListNode, MapNode, Node, Scalar
-from controller.loading.schema_problems import problems_in
+from controller.loading.schema_problems import MAX_PROBLEMS, problems_in
 
 SCHEMAS = ("project", "version", "deployment", "alias", "golden", "valohai-endpoint")
-MAX_PROBLEMS = 50
-"""Problems reported for one document; more would only hide the first."""
 
 
 class _WrittenNumber:
@@ -60,12 +59,7 @@ def is_valid_version(data: bytes) -> bool:
 
 def node_problems(name: str, node: Node) -> tuple[Problem, ...]:
     """What a schema finds in a part of a document."""
-    errors: list[ValidationError] = []
-    for error in _validator(name).iter_errors(_instance(node)):
-        errors.append(error)
-        if len(errors) == MAX_PROBLEMS:
-            break
-    return problems_in(errors, node)
+    return problems_in(tuple(islice(_validator(name).iter_errors(_instance(node)), MAX_PROBLEMS)), node)
 
 
 _CACHED_BYTES = 64 * 1024

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from jsonschema.exceptions import ValidationError
@@ -11,7 +13,11 @@ from jsonschema.exceptions import ValidationError
 from controller.loading.documents import Problem
 from controller.loading.nodes import MapNode, Node, Scalar, nearest
 
+MAX_PROBLEMS = 50
+"""Problems reported for one document; more would only hide the first."""
+
 _LONGEST_SHOWN = 60
+_CREDENTIALS = re.compile(r"//[^/@\s]*@")
 _TYPES = {
     "object": "a map",
     "array": "a list",
@@ -36,7 +42,7 @@ def problems_in(errors: Sequence[ValidationError], root: Node) -> tuple[Problem,
     """All findings of one document; what only follows from another one is left out."""
     mistyped = {tuple(e.absolute_path): e for e in reversed(errors) if e.validator == "type"}
     shown = [e for e in errors if mistyped.get(tuple(e.absolute_path), e) is e]
-    problems = [problem for error in shown for problem in _problems_of(error, root)]
+    problems = list(islice((problem for error in shown for problem in _problems_of(error, root)), MAX_PROBLEMS))
     misspelt = {p.hint for p in problems if p.code == "PM201"}
     return tuple(p for p in problems if not (p.code == "PM202" and f"did you mean {p.message.split()[0]}?" in misspelt))
 
@@ -176,7 +182,7 @@ def _shown(value: Any) -> str:
 
 
 def _short(text: str) -> str:
-    line = text.replace("\n", "\\n")
+    line = _CREDENTIALS.sub("//***@", text[:1000])
     return line if len(line) <= _LONGEST_SHOWN else f"{line[:_LONGEST_SHOWN]}..."
 
 

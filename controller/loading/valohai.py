@@ -10,6 +10,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from itertools import islice
 
 from controller.loading.documents import Problem, parse
 from controller.loading.nodes import ListNode, MapNode, Node, Scalar, find, location, plain, text_of
@@ -21,23 +22,28 @@ from controller.model.diagnostics import Diagnostic, Severity
 METADATA_FILE = "valohai-metadata.json"
 """Valohai puts this file beside the code; nothing else may take its place."""
 
+MAX_ENDPOINTS = 100
+"""More in one version is a mistake, or an attack on whoever reads it."""
+
 _DUPLICATE_KEY = "PM104"
 _JOINER = " && "
 
 Endpoints = Mapping[str, EndpointDefinition]
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def read_valohai(data: bytes, file: str) -> tuple[Endpoints, tuple[Diagnostic, ...]]:
     """The valid endpoints by name, and what is wrong with the others or with the whole file."""
     document = parse(data)
-    items = tuple(_endpoint_items(document.root))
+    items = tuple(islice(_endpoint_items(document.root), MAX_ENDPOINTS + 1))
     problems = [p for p in document.problems if p.code != _DUPLICATE_KEY or _lies_in(p.line, items)]
     if document.is_readable and not isinstance(document.root, ListNode):
         hint = "write each endpoint as a list item: `- endpoint:` and its keys below, indented"
         problems.append(_at("PM402", "valohai.yaml must be a list of items", document.root, hint))
+    if len(items) > MAX_ENDPOINTS:
+        problems.append(_at("PM405", f"valohai.yaml declares more than {MAX_ENDPOINTS} endpoints", items[-1][0], "remove some"))
     endpoints: dict[str, EndpointDefinition] = {}
-    for item, node, _ in items:
+    for item, node, _ in items[:MAX_ENDPOINTS]:
         found = tuple(_item_problems(item, node, endpoints))
         problems.extend(found)
         if isinstance(node, MapNode) and not any(p.severity is Severity.ERROR for p in found):

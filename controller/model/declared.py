@@ -173,7 +173,8 @@ class DeclaredState:
 
     `held` maps what a mistake holds (project, deployment, version, alias) to its diagnostics. A held deployment is
     absent from `deployments`, a held alias from its deployment's `aliases`, a held version from `versions`; whatever
-    they name on the target stays as it is. A held project has no deployments at all.
+    they name on the target stays as it is. A held project has no deployments at all. A version whose file was edited
+    later is held too (the edit is), but stays in `versions` as its first text says.
     """
 
     revision: Revision

@@ -9,7 +9,6 @@ from controller.loading.schema_problems import did_you_mean
 from controller.model.declared import Alias
 from controller.model.diagnostics import Diagnostic, Severity, Subject
 
-
 HELD_HINT = "its own diagnostics say why: mend it, or make a new version"
 
 
