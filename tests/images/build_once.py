@@ -1,4 +1,4 @@
-"""One build in a process of its own, for tests of what other processes see: `build_once.py ROOT [--kill-at N] [--limit BYTES]`.
+"""One build in a process of its own, for tests of what other processes see.
 
 Prints the image's digest and how many steps (files opened for writing, renames) the build took.
 """
@@ -12,7 +12,7 @@ import signal
 import sys
 from pathlib import Path
 
-from image_examples import CODE, in_code, on_disk, silent, spec_of
+from image_examples import CODE, MemoryCode, in_code, on_disk, silent, spec_of
 
 from controller.images.builder import LayoutBuilder
 from controller.model.errors import PointsmanError
@@ -34,21 +34,50 @@ class Steps:
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
+BACKEND = """
+import os, pathlib, time, zipfile
+
+def build_wheel(directory, settings=None, metadata=None):
+    gate = pathlib.Path(PLACE, "gate")
+    pathlib.Path(PLACE, "pid").write_text(str(os.getpid()))
+    while gate.exists():
+        time.sleep(0.02)
+    with zipfile.ZipFile(pathlib.Path(directory, "waiting-1-py3-none-any.whl"), "w") as wheel:
+        wheel.writestr("waiting.py", "")
+        wheel.writestr("waiting-1.dist-info/METADATA", "Metadata-Version: 2.1\\nName: waiting\\nVersion: 1\\n")
+        wheel.writestr("waiting-1.dist-info/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        wheel.writestr("waiting-1.dist-info/RECORD", "waiting.py,,\\n")
+    return "waiting-1-py3-none-any.whl"
+"""
+
+
+def waiting_package(place: Path) -> MemoryCode:
+    """Code with a package whose build tells its process id, and lasts as long as there is a file `gate` in `place`."""
+    project = b'[build-system]\nrequires = []\nbuild-backend = "waiting_backend"\nbackend-path = ["."]\n'
+    backend = BACKEND.replace("PLACE", repr(str(place))).encode()
+    return MemoryCode({"lib/pyproject.toml": project, "lib/waiting_backend.py": backend})
+
+
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("root", type=Path)
     parser.add_argument("--kill-at", type=int, default=0)
     parser.add_argument("--limit", type=int, default=0)
+    parser.add_argument("--install", action="store_true", help="a package of the code whose build waits for ROOT/../gate to go")
     options = parser.parse_args()
     model = options.root.parent / "model.bin"
     builder = LayoutBuilder(options.root / "layout", options.root / "cache", allow_file_urls=True)
     spec = spec_of(files={"models/net.bin": in_code("models/net.bin"), "big/model.bin": on_disk(model)}, shim=True)
+    code = CODE
+    if options.install:
+        code = waiting_package(options.root.parent)
+        spec = spec_of(code, requirements="./lib\n")
     if options.limit:
         resource.setrlimit(resource.RLIMIT_FSIZE, (options.limit, options.limit))
     steps = Steps(options.root, options.kill_at)
     sys.addaudithook(steps.audit)
     try:
-        image = builder.build(spec, CODE, silent)
+        image = builder.build(spec, code, silent)
     except PointsmanError as error:
         print(f"{error.reason}: {error}", file=sys.stderr)
         return 1

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +17,14 @@ from controller.images.manifest import blobs_of
 pytestmark = pytest.mark.faults
 
 Run = Callable[..., tuple[int, str, str]]
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
 
 
 def require_only_whole_images(layout: Path) -> None:
@@ -52,6 +62,24 @@ def test_kill_9_then_a_build_from_the_rest(tmp_path: Path, run_build: Run) -> No
         assert run_build(root, "--kill-at", str(step))[0] == -signal.SIGKILL
         assert run_build(root)[1].split()[0] == digest
         require_only_whole_images(root / "layout")
+
+
+def test_kill_9_while_requirements_are_installed(tmp_path: Path, start_build: Start, run_build: Run) -> None:
+    gate, pid = tmp_path / "gate", tmp_path / "pid"
+    gate.touch()
+    try:
+        process = start_build(tmp_path / "root", "--install")
+        wait_until(lambda: pid.exists() and pid.read_text() != "")
+        process.kill()
+        process.wait()
+        assert list((tmp_path / "root/cache/scratch").iterdir())
+    finally:
+        gate.unlink()
+    wait_until(lambda: not Path("/proc", pid.read_text()).exists())
+    code, _, errors = run_build(tmp_path / "root", "--install")
+    assert code == 0, errors
+    require_only_whole_images(tmp_path / "root/layout")
+    assert not list((tmp_path / "root/cache/scratch").iterdir())
 
 
 @pytest.mark.parametrize("limit", [100, 2_000, 500_000, 2_000_000])
