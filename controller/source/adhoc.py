@@ -43,6 +43,7 @@ class AdHoc:
 
     def token(self) -> str:
         """Differs after every edit of a file that counts; costs no process after the first time."""
+        self.code.close_unused()
         given = [(str(path), _stamp(path)) for path in self._given.values() if isinstance(path, Path)]
         return content_hash([self._work_tree.token(), given])
 

@@ -181,6 +181,11 @@ class GitCode:
         for store in self._stores:
             store.close()
 
+    def close_unused(self) -> None:
+        """End the processes that nobody asked since the last call: a source does this at every look."""
+        for store in self._stores:
+            store.close_unused()
+
     def _store_of(self, *ids: str) -> ObjectReader:
         """The first store that has all of these, and so all below them; else the last, which says what is missing."""
         found = next((store for store in self._stores[:-1] if all(map(store.info, ids))), None)

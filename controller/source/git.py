@@ -12,7 +12,7 @@ import signal
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from subprocess import PIPE, Popen
+from subprocess import PIPE, Popen, TimeoutExpired
 
 from git.cmd import Git as Command
 from git.exc import GitCommandNotFound
@@ -149,7 +149,7 @@ class Git:
         try:
             output, errors = exchange(process, stdin, timeout=timeout, limit=OUTPUT_LIMIT)
             return process.wait(timeout), output, errors.decode(errors="replace")
-        except TimeoutError as error:
+        except (TimeoutError, TimeoutExpired) as error:
             raise Transient(f"git {arguments[0]} did not end within {timeout:g} s") from error
         except TooMuchOutput as error:
             raise Stalled(f"git {arguments[0]} answered more than {OUTPUT_LIMIT >> 20} MiB") from error

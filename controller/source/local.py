@@ -56,6 +56,7 @@ class WorkingDirectory:
 
     def token(self) -> str:
         """Differs whenever a snapshot would. Costs no process while git's references are plain files."""
+        self.code.close_unused()
         revision = self._revision()
         if self._committed:
             return str(revision)

@@ -71,7 +71,10 @@ class Mirror:
 
     def refresh(self) -> bool:
         """Look at the remote and fetch what is new; True when the branch moved. Raises, and changes nothing, on every doubt."""
-        self._create()
+        try:
+            self._create()
+        except OSError as error:
+            raise Transient(f"the mirror {self._git_dir} cannot be made: {error.strerror}") from error
         branch, remote = self._remote()
         here = Repository.at(self._git_dir)
         reference = f"refs/heads/{branch}"
@@ -86,6 +89,7 @@ class Mirror:
 
     def token(self) -> str:
         """The verified revision; costs no process."""
+        self.code.close_unused()
         return str(self._revision())
 
     def snapshot(self, since: str | None = None) -> Snapshot:

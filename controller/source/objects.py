@@ -66,6 +66,7 @@ class ObjectReader:
         self._processes: dict[str, Popen[bytes]] = {}
         self._trees: dict[str, tuple[Entry, ...]] = {}
         self._entries: dict[Entry, Entry] = {}
+        self._uses = self._uses_before = 0
 
     def __enter__(self) -> Self:
         return self
@@ -79,6 +80,13 @@ class ObjectReader:
             for process in self._processes.values():
                 end(process)
             self._processes.clear()
+
+    def close_unused(self) -> None:
+        """End the processes if nothing was read since the last call."""
+        with self._lock:
+            if self._uses == self._uses_before:
+                self.close()
+            self._uses_before = self._uses
 
     def info(self, id: str) -> Info | None:
         """An object's type and size."""
@@ -172,13 +180,14 @@ class ObjectReader:
     def _header(self, mode: str, id: str) -> tuple[Info | None, Popen[bytes]]:
         process = self._processes.get(mode) or self._processes.setdefault(mode, self.git.start("cat-file", mode, stdin=True))
         request = opened(process.stdin)
+        self._uses += 1
         try:
             request.write(f"{_checked(id)}\n".encode())
             request.flush()
         except BrokenPipeError as error:
             raise self._broken(id) from error
         line = opened(process.stdout).readline()
-        if not line:
+        if not line.startswith(id.encode()):  # ended, or out of step since a read was interrupted
             raise self._broken(id)
         return _parsed(line), process
 

@@ -100,3 +100,5 @@ def _read(path: Path) -> str:
         return path.read_text(errors="replace").strip()
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return ""
+    except OSError as error:
+        raise Stalled(f"{path} cannot be read: {error.strerror}") from error

@@ -10,9 +10,10 @@ import os
 import shutil
 import threading
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from controller.model.errors import Stalled
+from controller.model.errors import Stalled, Transient
 from controller.source.git import Git
 from controller.source.objects import SUBMODULE, ObjectReader
 from controller.source.repository import Repository
@@ -33,7 +34,7 @@ _NEVER = (
 
 
 class WorkTree:
-    """The tree of a directory. One process at a time owns `state`; a killed one leaves nothing that disturbs the next."""
+    """The tree of a directory. Several processes may write at once; a killed one leaves nothing that disturbs the next."""
 
     def __init__(self, path: Path, state: Path) -> None:
         self.path = path
@@ -50,12 +51,12 @@ class WorkTree:
     def write(self) -> str:
         """The tree id of the directory as it lies there now."""
         with self._lock:
-            self._prepare()
-            index = self._git_dir / f"index.{os.getpid()}"
             try:
-                return self._write(index)
-            finally:
-                index.unlink(missing_ok=True)
+                self._prepare()
+                with self._index() as index:
+                    return self._write(index)
+            except OSError as error:
+                raise Transient(f"{error.filename or self._git_dir} cannot be written: {error.strerror}") from error
 
     def token(self) -> tuple[tuple[str, int, int], ...]:
         """(path, size, mtime) of every file of the last tree and every directory on the way: differs after every edit."""
@@ -63,11 +64,19 @@ class WorkTree:
             self.write()
         return tuple(self._stats())
 
-    def _write(self, index: Path) -> str:
+    @contextmanager
+    def _index(self) -> Iterator[Path]:
         """An index of its own, put in place when it is whole: git's lock files never outlive a killed process."""
-        kept = self._git_dir / "index"
-        if kept.exists():
-            shutil.copyfile(kept, index)
+        kept, own = self._git_dir / "index", self._git_dir / f"index.{os.getpid()}"
+        try:
+            if kept.exists():
+                shutil.copyfile(kept, own)
+            yield own
+            own.replace(kept)
+        finally:
+            own.unlink(missing_ok=True)
+
+    def _write(self, index: Path) -> str:
         environment = {"GIT_INDEX_FILE": str(index), "GIT_OPTIONAL_LOCKS": "1"}
         options = ("core.looseCompression=1", *self._ignore_options())
         git = Git(self.path, git_dir=self._git_dir, work_tree=self.path, environment=environment, options=options)
@@ -76,7 +85,6 @@ class WorkTree:
         listed = git.run("ls-files", "-z", "--stage").decode(errors="surrogateescape").split("\0")
         self._files = tuple(line.partition("\t")[2] for line in listed if line and not line.startswith(SUBMODULE))
         git.run("update-ref", _REFERENCE, tree)
-        index.replace(kept)
         return tree
 
     def _ignore_options(self) -> tuple[str, ...]:
@@ -90,7 +98,8 @@ class WorkTree:
         shape = f"--object-format={self._object_format()}"
         Git(self._git_dir.parent).run("init", "--quiet", "--bare", shape, "--", str(self._git_dir))
         for left in self._git_dir.glob("index.*"):
-            left.unlink(missing_ok=True)
+            if not _is_running(left.name.split(".")[1]):
+                left.unlink(missing_ok=True)
         ignored = (*_NEVER, *((f"/{self._excluded}",) if self._excluded else ()))
         _put(self._git_dir / "info" / "exclude", ignored)
         Git(self._git_dir, git_dir=self._git_dir).run("prune", "--expire=1.day.ago", timeout=600.0)
@@ -127,6 +136,17 @@ def _inside(path: Path, state: Path) -> str | None:
     if path == state:
         raise Stalled(f"the state directory is {path} itself", hint="give another one by --state")
     return str(state.relative_to(path)) if state.is_relative_to(path) else None
+
+
+def _is_running(pid: str) -> bool:
+    """Whether the process still lives whose index this is."""
+    try:
+        os.kill(int(pid), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True
+    return int(pid) != os.getpid()
 
 
 def _put(file: Path, lines: Iterable[str]) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from controller.model.declared import FileContent
-from controller.model.errors import Stalled
+from controller.model.errors import Stalled, Transient
 from controller.source.adhoc import AdHoc
 from controller.source.git import Git
 from controller.source.local import WorkingDirectory
@@ -195,8 +196,10 @@ def test_a_killed_writer_leaves_nothing_that_disturbs(repo: Repo, tmp_path: Path
     first = AdHoc(repo.path, state=tmp_path / "state")
     tree = first.snapshot().revision.commit
     git_dir = tmp_path / "state/worktree.git"
-    (git_dir / "index.1.lock").write_text("")
-    (git_dir / "index.1").write_text("half")
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    (git_dir / f"index.{gone.pid}.lock").write_text("")
+    (git_dir / f"index.{gone.pid}").write_text("half")
     second = AdHoc(repo.path, state=tmp_path / "state")
     assert second.snapshot().revision.commit == tree
     assert not list(git_dir.glob("index.*"))
@@ -221,6 +224,26 @@ def test_no_process_and_no_descriptor_is_left(repo: Repo, tmp_path: Path) -> Non
     for _ in range(3):
         use()
     assert (children(), descriptors()) == before
+
+
+def test_a_look_ends_the_readers_that_nobody_uses(repo: Repo, source: WorkingDirectory) -> None:
+    repo.version("1")
+    code = source.snapshot().versions["1"].code
+    assert code
+    before = children()
+    next(source.code.read(source.code.entries(code)[0].blob))
+    assert children() != before
+    source.token()
+    source.token()
+    assert children() == before
+    assert source.code.entries(code)
+
+
+def test_a_full_state_directory_is_an_error_of_its_own(repo: Repo, tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("not a directory")
+    adhoc = AdHoc(repo.path, state=tmp_path / "state")
+    with pytest.raises(Transient, match="cannot be written"):
+        adhoc.snapshot()
 
 
 def test_a_large_file_is_read_in_blocks_and_may_be_left(repo: Repo, source: WorkingDirectory) -> None:
