@@ -113,7 +113,7 @@ class Gateway:
             self._read_all()
             listening = listen(self._host, self._wanted_port, next_free=self._next_free)
             self.port = listening.getsockname()[1]
-            await self._server.start(listening)
+            self._server.start(listening)
             started.set_result(None)
             await self._halt.wait()
             await self._server.stop(self._grace)

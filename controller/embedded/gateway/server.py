@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import functools
+import logging
 import resource
 import socket
 
@@ -18,6 +20,8 @@ from controller.model.errors import Stalled
 
 _TRIED_PORTS = 100
 _BACKLOG = 512
+_ACCEPT_PAUSE = 1.0
+_log = logging.getLogger(__name__)
 
 
 def listen(host: str, port: int, *, next_free: bool) -> socket.socket:
@@ -43,41 +47,78 @@ def _affordable(connections: int) -> int:
 
 
 class Server:
-    """Accepts up to `limits.connections` clients, or what the process's open files allow, each served by a task of its own."""
+    """Accepts up to `limits.connections` clients, or what the process's open files allow, each served by a task of its own.
+
+    It accepts by itself: asyncio's own server (Python 3.11) loses a connection that comes in while it is being closed.
+    """
 
     def __init__(self, dispatcher: Dispatcher, limits: Limits) -> None:
         self._dispatcher = dispatcher
         self._limits = limits
         self._most = _affordable(limits.connections)
-        self._open: dict[asyncio.Task[None], ClientConnection] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._connections: dict[asyncio.Task[None], ClientConnection] = {}
         self._stopping = False
-        self._server: asyncio.Server | None = None
+        self._listening: socket.socket | None = None
 
-    async def start(self, listening: socket.socket) -> None:
-        self._server = await asyncio.start_server(self._accept, sock=listening, limit=READ_SIZE, backlog=_BACKLOG)
+    def start(self, listening: socket.socket) -> None:
+        """Serve what comes in through this socket, and own it."""
+        listening.setblocking(False)
+        self._listening = listening
+        self._resume()
 
     async def stop(self, timeout: float) -> None:
         """Accept no more, close what is idle, let the rest finish for `timeout` seconds, then cut it off."""
         self._stopping = True
-        if self._server is not None:
-            self._server.close()
-        for task, connection in list(self._open.items()):
-            if connection.idle:
+        if self._listening is not None:
+            asyncio.get_running_loop().remove_reader(self._listening)
+            self._listening.close()
+        for task in self._tasks:
+            connection = self._connections.get(task)
+            if connection is None or connection.idle:
                 task.cancel()
-        if self._open:
-            await asyncio.wait(self._open, timeout=timeout)
-        for task in self._open:
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=timeout)
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._open, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        peer = (writer.get_extra_info("peername") or ("unknown",))[0]
-        wire = Wire(h11.SERVER, (reader, writer), header_bytes=self._limits.header_bytes, stalled=self._limits.stalled)
-        connection = ClientConnection(wire, str(peer), self._dispatcher, self._limits, lambda: self._stopping)
-        full = len(self._open) >= self._most
-        task = asyncio.get_running_loop().create_task(_overloaded(connection) if full else connection.serve())
-        self._open[task] = connection
-        task.add_done_callback(self._open.pop)
+    def _resume(self) -> None:
+        if self._listening is not None and not self._stopping:
+            asyncio.get_running_loop().add_reader(self._listening, self._accept, self._listening)
+
+    def _accept(self, listening: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            accepted, address = listening.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return
+        except OSError:  # no open file left: the socket stays readable, so look again after a pause
+            loop.remove_reader(listening)
+            loop.call_later(_ACCEPT_PAUSE, self._resume)
+            return
+        task = loop.create_task(self._serve(accepted, str(address[0])))
+        self._tasks.add(task)
+        task.add_done_callback(functools.partial(self._ended, accepted))
+
+    async def _serve(self, accepted: socket.socket, peer: str) -> None:
+        streams = await asyncio.open_connection(sock=accepted, limit=READ_SIZE)
+        wire = Wire(h11.SERVER, streams, header_bytes=self._limits.header_bytes, stalled=self._limits.stalled)
+        connection = ClientConnection(wire, peer, self._dispatcher, self._limits, lambda: self._stopping)
+        task = asyncio.current_task()
+        if task is None or len(self._connections) >= self._most:
+            await _overloaded(connection)
+            return
+        self._connections[task] = connection
+        await connection.serve()
+
+    def _ended(self, accepted: socket.socket, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        connection = self._connections.pop(task, None)
+        if connection is None and task.cancelled():
+            accepted.close()  # cancelled before its first step: nothing in it could
+        elif not task.cancelled() and (error := task.exception()):
+            _log.debug("a connection ended before it began: %s", error)
 
 
 async def _overloaded(connection: ClientConnection) -> None:
