@@ -27,14 +27,18 @@ def code_layer(build: Build) -> Layer:
     declared = sorted(layer_path(CODE_DIRECTORY, normalised(path)) for path in spec.files)
 
     def make(_scratch: Path) -> Contents:
-        entries = [e for e in build.entries if "__pycache__" not in e.path.split("/")]
+        entries = [e for e in build.entries if _belongs(e, declared)]
         _require_small(entries)
-        members = [m for e in entries if (m := _member(e, code)).path not in declared]
+        members = [_member(e, code) for e in entries]
         require_disjoint([*declared, *(m.path for m in members)])
         return Contents(CODE_DIRECTORY, members, compressed=True, warnings=tuple(_warnings(entries, code)))
 
     tree = [spec.code.path, [list(entry) for entry in spec.code.entries]]
     return build.layer(LayerKind.CODE, [tree, declared], make)
+
+
+def _belongs(entry: TreeEntry, declared: Sequence[str]) -> bool:
+    return "__pycache__" not in entry.path.split("/") and layer_path(CODE_DIRECTORY, entry.path) not in declared
 
 
 def _member(entry: TreeEntry, code: CodeReader) -> Member:

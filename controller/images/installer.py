@@ -16,6 +16,7 @@ from uv import find_uv_bin
 from controller.model.errors import PointsmanError, Stalled, Transient
 
 _TICK = 0.1
+_LOG_END = 1 << 16
 _TAIL_LINES = 15
 _TAIL_CHARACTERS = 3000
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
@@ -65,7 +66,7 @@ class Installer:
         with log.open("wb") as output:
             code = self._run(command, directory, output.fileno(), tick)
         if code:
-            raise failure(log.read_text(errors="replace").replace(f"{directory}/", ""))
+            raise failure(_end_of(log).replace(f"{directory}/", ""))
 
     def _run(self, command: list[str], directory: Path, output: int, tick: Callable[[], None]) -> int:
         process = subprocess.Popen(
@@ -102,6 +103,13 @@ def failure(output: str) -> PointsmanError:
     hint = next((hint for pattern, hint in _HINTS if re.search(pattern, text, re.IGNORECASE)), None)
     kind = Transient if _TEMPORARY.search(text) else Stalled
     return kind(f"the requirements cannot be installed:\n{tail or 'uv said nothing'}", hint=hint)
+
+
+def _end_of(log: Path) -> str:
+    """What decides of a log, which a package's build may have filled with anything."""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - _LOG_END))
+        return file.read(_LOG_END).decode(errors="replace")
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:

@@ -103,6 +103,12 @@ def test_secrets_and_lfs_pointers_are_warned_of(tmp_path: Path) -> None:
     assert builder_at(tmp_path).find(spec_of(code)) == image
 
 
+def test_pointer_that_a_declared_file_replaces_is_no_warning(tmp_path: Path) -> None:
+    code = MemoryCode({"net": b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n", "real": b"weights"})
+    image = builder_at(tmp_path).build(spec_of(code, files={"net": in_code("real", code)}), code, silent)
+    assert image.warnings == ()
+
+
 def test_declared_lfs_pointer_is_refused(tmp_path: Path) -> None:
     code = MemoryCode({"net": b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n"})
     with pytest.raises(Stalled, match="net is a git LFS pointer"):
