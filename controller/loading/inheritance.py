@@ -5,7 +5,7 @@ Every value keeps the file and the place that it comes from.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -89,16 +89,6 @@ def over(lower: Merged | None, upper: Merged | None) -> Merged | None:
 def as_branch(merged: Merged | None) -> Branch:
     """A map, empty if there is none."""
     return merged if isinstance(merged, Branch) else EMPTY
-
-
-def leaves(merged: Merged, path: str = "") -> Iterator[tuple[str, Leaf]]:
-    """Every value that is not removed, with its path of keys."""
-    if isinstance(merged, Leaf):
-        if not merged.is_null:
-            yield path, merged
-        return
-    for key, value in merged.children.items():
-        yield from leaves(value, f"{path}.{key}" if path else key)
 
 
 def values(merged: Merged) -> object:

@@ -18,7 +18,7 @@ from controller.loading.rules import (
     shared_segment,
     version_deployments,
 )
-from controller.loading.settings import endpoint_settings, idle_replicas, rollout
+from controller.loading.settings import endpoint_settings, idle_replicas, rollout, with_environment
 from controller.loading.versions import read_version
 from controller.model.declared import DeclaredState, Deployment, EndpointDefinition, EndpointSettings, ServedVersion
 from controller.model.diagnostics import PROJECT, Diagnostic, Location, Severity, Subject, ordered
@@ -92,16 +92,21 @@ class _Settings:
     def _served(self, declared: DeclaredVersion) -> ServedVersion | None:
         if declared.version is None:
             return None
-        own = declared.settings if declared.settings.children else None
-        merged = self._merged if own is None else as_branch(over(self._merged, own))
-        endpoints = declared.version.endpoints
-        find_settings = self._own if own is not None else self._shared_one
-        return ServedVersion(declared.version, {n: find_settings(merged, e.definition, declared) for n, e in endpoints.items()})
+        own = declared.settings
+        merged = as_branch(over(self._merged, own)) if own.children else self._merged
+        settings = {}
+        for name, endpoint in declared.version.endpoints.items():
+            if "endpoints" in own.children:
+                settings[name] = self._own(merged, endpoint.definition, declared)
+            else:
+                shared = self._shared_one(endpoint.definition, declared)
+                settings[name] = with_environment(shared, merged, name) if own.children else shared
+        return ServedVersion(declared.version, settings)
 
-    def _shared_one(self, merged: Branch, definition: EndpointDefinition, declared: DeclaredVersion) -> EndpointSettings:
+    def _shared_one(self, definition: EndpointDefinition, declared: DeclaredVersion) -> EndpointSettings:
         key = (definition.name, bool(definition.resources.get("cpu")))
         if key not in self._shared:
-            self._shared[key] = self._own(merged, definition, declared)
+            self._shared[key] = self._own(self._merged, definition, declared)
         return self._shared[key]
 
     def _own(self, merged: Branch, definition: EndpointDefinition, declared: DeclaredVersion) -> EndpointSettings:

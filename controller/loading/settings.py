@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from controller.loading.durations import seconds
@@ -34,6 +35,11 @@ def endpoint_settings(merged: Branch, endpoint: str) -> EndpointSettings:
         node_selector=own.text("node-selector") or "",
         tolerations=tolerations(chosen.node) if isinstance(chosen, Leaf) else (),
     )
+
+
+def with_environment(settings: EndpointSettings, merged: Branch, endpoint: str) -> EndpointSettings:
+    """The same settings with the environment of another merge, for a version that says nothing else."""
+    return replace(settings, environment=environment(endpoint_environment(merged, endpoint)))
 
 
 def scale(branch: Branch) -> Scale:
