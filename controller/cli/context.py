@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +66,11 @@ def find_place(start: Path | None, state: Path | None) -> Place:
 def state_home() -> Path:
     """`$XDG_STATE_HOME`, else its default."""
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+
+
+def environment() -> Mapping[str, str]:
+    """The caller's variables, for what installs packages (which takes only what it needs)."""
+    return dict(os.environ)
 
 
 def search_path() -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from controller.cli.context import Place, crash_observer, search_path
+from controller.cli.context import Place, crash_observer, environment, search_path
 from controller.cli.narrate import ToldHistory
 from controller.cli.profile import embedded_profile
 from controller.embedded.cluster import EmbeddedCluster
@@ -72,7 +72,7 @@ def serve(served: Served, progress: Progress, listener: Listener) -> Iterator[Se
         opened.callback(source.close)
         unpacker = Unpacker(state.images, state.cache)
         cluster = opened.enter_context(EmbeddedCluster(state, unpacker, port=served.port, search_path=search_path()))
-        builder = LayoutBuilder(state.images, state.cache, allow_file_urls=True)
+        builder = LayoutBuilder(state.images, state.cache, allow_file_urls=True, environment=environment())
         probe = Secret(cluster.probe_token)
         target = Target(embedded_profile(state, cluster.url), cluster.store, builder, (cluster.url,), probe)
         history = ToldHistory(FileHistory(state.history), listener)

@@ -32,6 +32,9 @@ from controller.plan.memory import confirmed_facts, passed_facts
 from controller.plan.planner import held_plan, plan
 from controller.state.records import Records
 
+SECRET_POLL = 5.0
+"""Seconds between looks for a Secret that is missing: Secrets are not watched (the right to list them all is not asked for)."""
+
 
 @dataclass(frozen=True, slots=True)
 class UnitWork:
@@ -166,7 +169,8 @@ class Passes:
     def _again(self, made: Plan) -> float:
         if made.changes or made.facts or made.dropped:
             return 0.0
-        return RESYNC if made.wake is None else min(max(made.wake - time.time(), 0.05), RESYNC)
+        longest = SECRET_POLL if any(gate.reason == "SecretMissing" for gate in made.gates) else RESYNC
+        return longest if made.wake is None else min(max(made.wake - time.time(), 0.05), longest)
 
 
 def holding_diagnostics(publication: Publication, unit: UnitKey) -> tuple[Diagnostic, ...]:
