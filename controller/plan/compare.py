@@ -19,12 +19,13 @@ def compare(desired: Object, observed: Object | None, *, reason: str, guarded: b
 
     Unchanged means: its annotation names this very content, and every leaf that we want is there. Either alone would
     miss something: the annotation a hand edit, the leaves a field that we no longer want. With `guarded` the write
-    carries what was observed as its precondition.
+    carries what was observed as its precondition, also that nothing was there.
     """
     key = key_of(desired)
     digest = applied_hash(desired)
     if observed is None:
-        return Change(Operation.CREATE, key, reason, put(desired, digest, "metadata", "annotations", labels.APPLIED))
+        new = put(desired, digest, "metadata", "annotations", labels.APPLIED)
+        return Change(Operation.CREATE, key, reason, new, resource_version="" if guarded else None)
     fields = _field_changes(desired, observed)
     if not fields and annotation(observed, labels.APPLIED) == digest:
         return Change(Operation.UNCHANGED, key, reason)
@@ -58,8 +59,14 @@ def _field_changes(desired: Object, observed: Object) -> tuple[FieldChange, ...]
         place = ".".join(path)
         found = _lookup(observed, path)
         if not _same(wanted, found) and place not in _UNCOMPARED and not _is_revision_value(desired, path):
-            changes.append(FieldChange(place, _text(found), _text(wanted)))
+            hidden = _is_variable(path)
+            changes.append(FieldChange(place, _text(found, hidden=hidden), _text(wanted, hidden=hidden)))
     return tuple(changes)
+
+
+def _is_variable(path: tuple[str, ...]) -> bool:
+    """The value of an environment variable: what somebody typed in by hand there may be anything."""
+    return len(path) > 2 and path[-3] == "env" and path[-1] == "value"
 
 
 def _is_revision_value(desired: Object, path: tuple[str, ...]) -> bool:
@@ -85,5 +92,7 @@ def _lookup(value: Any, path: tuple[str, ...]) -> Any:
     return value
 
 
-def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
+def _text(value: Any, *, hidden: bool) -> str | None:
+    if value is None:
+        return None
+    return "***" if hidden else str(value)

@@ -24,13 +24,19 @@ def missing_inputs(view: View, workload: Workload) -> Iterator[Gate]:
     """Gates before the workload can even be created: they need no pod of it."""
     subject = Subject("version", f"{workload.version}/{workload.endpoint}")
     if isinstance(workload.image, BuildFailure):
-        yield Gate(subject, "BuildFailed", f"{workload.endpoint}: the image cannot be built: {workload.image.message}")
+        yield _build_failure(subject, workload.endpoint, workload.image)
     elif not isinstance(workload.image, Image):
         yield Gate(subject, "ImageMissing", f"{workload.endpoint}: its image {workload.spec.tag[:12]} is being built")
     for ref in workload.secrets:
         if ref.key not in view.observed.secrets.get(ref.secret, frozenset()):
             command = f"pointsman secret set {ref.secret} {ref.key}"
             yield Gate(subject, "SecretMissing", f"{workload.endpoint}: Secret {ref.secret} has no key {ref.key} ({command})")
+
+
+def _build_failure(subject: Subject, endpoint: str, failure: BuildFailure) -> Gate:
+    if failure.permanent:
+        return Gate(subject, "BuildFailed", f"{endpoint}: the image cannot be built: {failure.message}")
+    return Gate(subject, "ImageMissing", f"{endpoint}: its build failed and is tried again: {failure.message}")
 
 
 def not_ready(view: View, workload: Workload, wanted: int, *, hold: bool) -> Gate | None:

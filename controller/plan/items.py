@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 
 from controller.model import labels
 from controller.model.changes import Change, Operation
@@ -13,7 +12,7 @@ from controller.model.objects import Object, annotation, key_of, put
 from controller.model.routes import with_backend
 from controller.plan.compare import compare, marked, stripped
 from controller.plan.gates import missing_inputs
-from controller.plan.sizes import size_of
+from controller.plan.sizes import owns_replicas, size_of
 from controller.plan.switch import Switch
 from controller.plan.version_routes import VersionRoute
 from controller.plan.view import View
@@ -32,7 +31,7 @@ def _objects(view: View, switches: Mapping[str, Switch]) -> Iterator[Change]:
         found = view.observed.objects.get(key_of(obj))
         if not (obj["kind"] == "Namespace" and found):
             yield _compare(view, marked(obj, revision), found, "the unit's own")
-    for workload in view.desired.workloads.values():
+    for _, workload in sorted(view.desired.workloads.items()):
         exists = view.deployment(workload.name) is not None
         buildable = isinstance(workload.image, Image) and not any(missing_inputs(view, workload))
         if buildable:
@@ -47,13 +46,26 @@ def _sized(view: View, workload: Workload, switches: Mapping[str, Switch]) -> It
     size = size_of(view, workload, switches)
     scale = f"{workload.scale.min}"
     deployment = put(workload.deployment, scale, "metadata", "annotations", labels.SCALE)
-    yield deployment if size.replicas is None else put(deployment, size.replicas, "spec", "replicas")
+    replicas = _not_given_up(view, workload, size.minimum) if size.replicas is None else size.replicas
+    yield deployment if replicas is None else put(deployment, replicas, "spec", "replicas")
     yield workload.service
     if size.guarded and workload.disruption:
         yield workload.disruption
     if size.replicas is None and workload.autoscaler:
         bounded = put(workload.autoscaler, size.minimum, "spec", "minReplicas")
         yield put(bounded, workload.scale.max, "spec", "maxReplicas")
+
+
+def _not_given_up(view: View, workload: Workload, minimum: int) -> int | None:
+    """The number that is still ours when an autoscaler takes over, until it has written its own.
+
+    The API server fills in 1 for a number that its only owner omits, while requests come in
+    (kubernetes.io, "Server-Side Apply", transferring ownership).
+    """
+    found = view.deployment(workload.name)
+    if found is None or not owns_replicas(found):
+        return None
+    return max(view.replicas(workload.name), minimum)
 
 
 def _unchanged(view: View, name: str) -> Iterator[Change]:
@@ -75,7 +87,7 @@ def _version_routes(view: View, routes: Iterable[VersionRoute]) -> Iterator[Chan
 
 def _alias_routes(view: View, switches: Mapping[str, Switch]) -> Iterator[Change]:
     """All routes of an alias back to back; one that does not move keeps its backend but follows its template."""
-    for switch in switches.values():
+    for _, switch in sorted(switches.items()):
         for endpoint in sorted({*switch.current, *switch.alias.routes}):
             workload = switch.target.get(endpoint)
             route = switch.alias.routes.get(endpoint)
@@ -98,10 +110,8 @@ def _to(view: View, switch: Switch, endpoint: str, workload: str, version: str) 
     wanted = with_backend(template, workload, version, pinned=switch.pinned)
     old = annotation(found, labels.VERSION) if found else None
     words = f"{switch.alias.name}/{endpoint}: {old} → {version}" if old else f"{switch.alias.name}/{endpoint} → {version}"
-    change = _compare(
-        view, marked(wanted, str(view.desired.revision)), found or view.observed.objects.get(key_of(wanted)), words
-    )
-    return replace(change, resource_version=(found["metadata"].get("resourceVersion") if found else ""))
+    live = found or view.observed.objects.get(key_of(wanted))
+    return _compare(view, marked(wanted, str(view.desired.revision)), live, words, guarded=True)
 
 
 def _template(route: Route | None, found: Object | None) -> Object | None:
@@ -115,8 +125,8 @@ def _template(route: Route | None, found: Object | None) -> Object | None:
     return put(stripped(found), [{**rule, "filters": filters}], "spec", "rules")
 
 
-def _compare(view: View, wanted: Object, found: Object | None, reason: str) -> Change:
+def _compare(view: View, wanted: Object, found: Object | None, reason: str, *, guarded: bool = False) -> Change:
     if found is not None and wanted["kind"] != "Namespace" and not view.owns(found):
         owner = annotation(found, labels.UNIT_NAME) or "somebody else"
         return Change(Operation.CONFLICT, key_of(wanted), f"belongs to {owner}")
-    return compare(wanted, found, reason=reason)
+    return compare(wanted, found, reason=reason, guarded=guarded)

@@ -9,7 +9,7 @@ from controller.model.record import Fact, FactKind
 from controller.model.routes import backend_of
 from controller.plan.gates import switch_hash
 from controller.plan.standing import Phase, standing
-from controller.plan.switch import Switch, golden_subject
+from controller.plan.switch import Switch, golden_subject, lost_record_input
 from controller.plan.version_routes import VersionRoute
 from controller.plan.view import View
 
@@ -22,7 +22,7 @@ def moved_facts(view: View, switches: Iterable[Switch], routes: Iterable[Version
     for switch in switches:
         for endpoint in switch.current if switch.moves else ():
             old, aimed = switch.old(endpoint), switch.target.get(endpoint)
-            if old and (aimed is None or aimed.name != old):
+            if old and aimed and aimed.name != old:
                 yield view.new_fact(FactKind.LEFT, f"{switch.alias.name}/{endpoint}", old)
     for route in routes:
         if route.moves and route.old:
@@ -43,17 +43,19 @@ def confirmed_facts(check: ConfirmCheck, revision: str, at: float) -> tuple[Fact
 def outdated(view: View, switches: Mapping[str, Switch], routes: Iterable[VersionRoute]) -> Iterator[Fact]:
     """Facts whose subject has moved on."""
     waiting = _waiting(switches, routes)
+    aimed = {name for s in switches.values() if not s.settled for name in s.names}
     present = {w.name for w in view.desired.workloads.values()} | set(view.workloads)
     for fact in view.record.facts:
         if fact.kind in (FactKind.WAITING_SINCE, FactKind.GIVEN_UP):
             gone = (fact.subject.removesuffix("/capacity"), fact.input) not in waiting
-        elif fact.kind in (FactKind.GOLDEN_PASSED, FactKind.GOLDEN_FAILED):
+        elif fact.kind is FactKind.GOLDEN_PASSED:
             gone = fact.input not in present
+        elif fact.kind is FactKind.GOLDEN_FAILED:
+            gone = fact.input not in aimed
         elif fact.kind is FactKind.LEFT:
             gone = _left_is_over(view, fact, switches, present)
         elif fact.kind is FactKind.PINNED:
-            switch = switches.get(fact.subject)
-            gone = switch is not None and not switch.pinned
+            gone = _pin_is_over(view, fact, switches)
         else:
             gone = False
         if gone:
@@ -61,8 +63,15 @@ def outdated(view: View, switches: Mapping[str, Switch], routes: Iterable[Versio
     yield from _old_confirmations(view)
 
 
+def _pin_is_over(view: View, fact: Fact, switches: Mapping[str, Switch]) -> bool:
+    """A commit has changed or removed the alias's file; one with a mistake in it decides nothing yet."""
+    switch = switches.get(fact.subject)
+    return not switch.pinned if switch else not view.is_held(view.alias_subject(fact.subject))
+
+
 def _waiting(switches: Mapping[str, Switch], routes: Iterable[VersionRoute]) -> set[tuple[str, str]]:
-    aliases = {(s.alias.name, s.input) for s in switches.values() if not (s.settled or s.confirms)}
+    moving = [s for s in switches.values() if not (s.settled or s.confirms)]
+    aliases = {(s.alias.name, of) for s in moving for of in (s.input, lost_record_input(s.alias))}
     versions = {(golden_subject(r.workload), switch_hash((r.workload.name,))) for r in routes if r.gates or r.failures}
     return aliases | versions
 

@@ -13,11 +13,10 @@ from controller.model.images import ImageSpec
 from controller.model.objects import key_of
 from controller.model.observed import ObservedState
 from controller.model.record import Fact, FactKind, UnitRecord
-from controller.plan.gates import switch_hash
 from controller.plan.items import desired_items
 from controller.plan.memory import moved_facts, outdated
 from controller.plan.retire import Retirement, retire
-from controller.plan.switch import Switch, plan_switch
+from controller.plan.switch import Switch, lost_record_input, plan_switch
 from controller.plan.version_routes import VersionRoute, plan_version_route
 from controller.plan.view import View
 
@@ -60,13 +59,10 @@ def _lost_record(view: View) -> Iterator[Fact]:
     """Without its record a unit may only wait longer: an alias that leads elsewhere than git says stays for a person."""
     if view.record.resource_version is not None:
         return
-    for name, alias in view.desired.aliases.items():
+    for name, alias in sorted(view.desired.aliases.items()):
         switch = plan_switch(view, alias)
-        moved = any(switch.old(e) != w.name for e, w in switch.target.items())
-        if switch.current and (moved or switch.lost):
-            names = tuple(w.name for w in switch.target.values())
-            words = f"(the record of this unit was lost; `pointsman reconcile {view.desired.unit.deployment}` moves it)"
-            yield view.new_fact(FactKind.GIVEN_UP, name, switch_hash(names), words)
+        if switch.current and switch.target and not switch.in_place:
+            yield view.new_fact(FactKind.GIVEN_UP, name, lost_record_input(alias), "the record of this unit was lost")
 
 
 def _kept_keys(view: View, switches: Mapping[str, Switch]) -> frozenset[ObjectKey]:
@@ -74,8 +70,7 @@ def _kept_keys(view: View, switches: Mapping[str, Switch]) -> frozenset[ObjectKe
     declared = {route.key for route in view.desired.version_routes.values()}
     declared |= {route.key for alias in view.desired.aliases.values() for route in alias.routes.values()}
     for switch in switches.values():
-        if not (switch.moves and switch.lost):
-            declared |= {key_of(route) for route in switch.current.values()}
+        declared |= {key_of(route) for endpoint, route in switch.current.items() if endpoint not in switch.drops}
     return frozenset(declared)
 
 
@@ -139,7 +134,7 @@ def _mistakes(view: View) -> Iterator[Hold]:
 
 
 def _builds(view: View) -> Iterator[ImageSpec]:
-    missing = {w.spec.key: w.spec for w in view.desired.workloads.values() if w.image is None}
+    missing = {w.spec.key: w.spec for _, w in sorted(view.desired.workloads.items()) if w.image is None}
     yield from missing.values()
 
 
@@ -153,5 +148,5 @@ def _recreate_warnings(view: View, switches: Mapping[str, Switch]) -> Iterator[s
     if view.desired.rollout.strategy != "recreate":
         return
     for switch in switches.values():
-        if switch.current and not switch.settled and not switch.failures:
+        if switch.current and not (switch.in_place or switch.failures or switch.holds):
             yield f"{switch.alias.name} → {switch.version}: requests will fail during this switch (strategy: recreate)"

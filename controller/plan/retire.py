@@ -13,8 +13,8 @@ from controller.model.objects import Object, annotation, at, key_of
 from controller.model.record import Fact, FactKind
 from controller.model.routes import backend_of
 from controller.plan.compare import compare
-from controller.plan.sizes import is_replaced, kept_scale, resized
-from controller.plan.standing import Phase, Standing, standing
+from controller.plan.sizes import kept_scale, recreated, resized
+from controller.plan.standing import Phase, Standing, leads_version_url, standing
 from controller.plan.switch import Switch
 from controller.plan.view import View
 
@@ -42,7 +42,7 @@ def retire(view: View, switches: Mapping[str, Switch], applied: frozenset[Object
     leaving = {n for n in view.workloads if n not in stays and n not in _desired_names(view)}
     held_versions, hold = _too_many(view, leaving)
     leaving = {n for n in leaving if view.version_of(n) not in held_versions}
-    dropped = {key_of(s.current[e]) for s in switches.values() if s.moves for e in s.lost}
+    dropped = {key_of(s.current[e]) for s in switches.values() for e in s.drops}
     keys = [k for k in view.owned if k in dropped or _goes(view, k, applied, leaving, dropped_aliases)]
     every_hold = (*holds, *([hold] if hold else []))
     if keys and view.desired.rewritten:
@@ -61,7 +61,7 @@ def _desired_names(view: View) -> frozenset[str]:
 def _aliases(view: View) -> tuple[list[Hold], frozenset[str]]:
     """Aliases that are served but no longer declared: held for a person, or free to go."""
     holds, free = [], set()
-    for alias, routes in view.alias_routes.items():
+    for alias, routes in sorted(view.alias_routes.items()):
         if alias in view.desired.aliases or view.is_held(view.alias_subject(alias)):
             continue
         if view.desired.gone or view.desired.released(alias_file(view, alias)):
@@ -87,7 +87,8 @@ def _workloads(view: View, switches: Mapping[str, Switch]) -> tuple[set[str], tu
         if name in _desired_names(view):
             continue
         where = standing(view, name)
-        if where.phase is Phase.DONE and not view.is_held(Subject("version", view.version_of(name))):
+        held = view.is_held(Subject("version", view.version_of(name)))
+        if where.phase is Phase.DONE and not (held or leads_version_url(view, name)):
             continue
         stays.add(name)
         gates += _clock(view, name, where)
@@ -108,13 +109,13 @@ def _clock(view: View, name: str, where: Standing) -> list[Gate]:
 def _kept_size(view: View, name: str, observed: Object, where: Standing, switches: Mapping[str, Switch]) -> int | None:
     """The replicas of a workload that git no longer declares, where they must differ from what it has."""
     current = at(observed, "spec", "replicas")
-    if current is None:
-        return None
-    if view.desired.rollout.strategy == "recreate":
-        for switch in switches.values():
-            if any(switch.old(e) == name and w.name != name for e, w in switch.target.items()):
-                return 0 if is_replaced(view, switch, name) else max(current, kept_scale(observed))
-    return min(current, kept_scale(observed)) if where.phase is Phase.WARM else None
+    forced = recreated(view, name, switches)
+    if current is None or forced is not None:
+        return forced
+    if where.phase is Phase.SERVING:
+        return max(int(current), kept_scale(observed))
+    scaled = view.key("HorizontalPodAutoscaler", name) in view.owned
+    return kept_scale(observed) if where.phase is Phase.WARM and not scaled else None
 
 
 def _too_many(view: View, leaving: set[str]) -> tuple[frozenset[str], Hold | None]:

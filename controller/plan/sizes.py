@@ -10,9 +10,10 @@ from controller.model import labels
 from controller.model.desired import Workload
 from controller.model.objects import Object, annotation, at, put
 from controller.model.record import FactKind
+from controller.model.routes import backend_of
 from controller.plan.compare import stripped
-from controller.plan.standing import Phase, standing
-from controller.plan.switch import Switch
+from controller.plan.standing import Phase, after, standing
+from controller.plan.switch import Switch, golden_subject
 from controller.plan.view import View
 
 
@@ -31,59 +32,66 @@ class Size:
 def size_of(view: View, workload: Workload, switches: Mapping[str, Switch]) -> Size:
     """The size of a desired workload at this moment."""
     named = workload.name in view.alias_backends or any(workload in s.target.values() for s in switches.values())
-    forced = _recreated(view, workload.name, switches)
+    forced = recreated(view, workload.name, switches)
     if forced is not None:
         return Size(forced, forced, named)
     if not named:
         phase = standing(view, workload.name).phase
-        count = _unnamed(view, workload, phase)
+        count = _unnamed(view, workload, switches, phase)
         return Size(count, count, phase is not Phase.DONE)
     wanted = max(workload.scale.min, 1, _matched(view, workload, switches))
     return Size(None if workload.autoscaler else wanted, wanted, named)
 
 
-def _unnamed(view: View, workload: Workload, phase: Phase) -> int:
-    idle, floor = view.desired.idle_replicas, max(workload.scale.min, 1)
+def _unnamed(view: View, workload: Workload, switches: Mapping[str, Switch], phase: Phase) -> int:
     if phase in (Phase.LEAVING, Phase.DRAINING):
-        return max(view.replicas(workload.name), floor)
-    return max(idle, floor) if phase is Phase.WARM else idle
+        return view.replicas(workload.name)
+    idle = view.desired.idle_replicas
+    if phase is Phase.WARM:
+        return max(idle, workload.scale.min, 1)
+    return max(idle, _matched(view, workload, switches)) if idle else 0
 
 
 def _matched(view: View, workload: Workload, switches: Mapping[str, Switch]) -> int:
     """As many as serve now what this one takes over, until their drain has ended."""
-    serving = [0]
+    endpoint = workload.endpoint
+    sources = {golden_subject(workload): backend_of(view.version_routes.get((workload.version, endpoint)))}
     for switch in switches.values():
-        if switch.target.get(workload.endpoint) != workload:
-            continue
-        subject = f"{switch.alias.name}/{workload.endpoint}"
-        lefts = [f.input for f in view.facts(FactKind.LEFT) if f.subject == subject]
-        names = {switch.old(workload.endpoint) or "", *lefts} - {workload.name}
-        serving += [view.ready(n) for n in names if standing(view, n).phase >= Phase.DRAINING]
-    return min(max(serving), workload.scale.max)
+        if switch.target.get(endpoint) == workload:
+            sources[f"{switch.alias.name}/{endpoint}"] = switch.old(endpoint)
+    lefts = (f for f in view.facts(FactKind.LEFT) if f.subject in sources and after(view, f).phase >= Phase.DRAINING)
+    names = {*filter(None, sources.values()), *(f.input for f in lefts)} - {workload.name}
+    return min(max(map(view.ready, names), default=0), workload.scale.max)
 
 
-def _recreated(view: View, name: str, switches: Mapping[str, Switch]) -> int | None:
+def recreated(view: View, name: str, switches: Mapping[str, Switch]) -> int | None:
     """Under `strategy: recreate` the old goes to 0 before the new starts, and comes back first if that fails."""
     if view.desired.rollout.strategy != "recreate":
         return None
-    for switch in switches.values():
-        for endpoint, workload in switch.target.items():
-            old = switch.old(endpoint)
-            if old in (None, workload.name):
-                continue
-            if name == workload.name and (switch.failures or _runs(view, old or "")):
-                return 0
-            if name == old and is_replaced(view, switch, old):
-                return 0
+    leading = [switches.get(alias) for alias in view.alias_backends.get(name, ())]
+    if leading:
+        leaving = [s for s in leading if s and name not in s.names and (s.moves or _waits_for_pods(s))]
+        if len(leaving) < len(leading):
+            return None
+        return view.replicas(name) if any(s.moves for s in leaving) else 0
+    aiming = [(s, s.old(e) or "") for s in switches.values() for e, w in s.target.items() if w.name == name]
+    if any(switch.failures for switch, _ in aiming):
+        return 0
+    if any(_runs(view, old) and not _needed_elsewhere(view, switches, switch, old) for switch, old in aiming):
+        return view.replicas(name)
     return None
 
 
-def is_replaced(view: View, switch: Switch, old: str) -> bool:
-    """Whether `old` makes room now: every gate that needs no pod of the new one has passed, and no other alias needs it."""
-    waits_for_pods = not (switch.failures or switch.holds or switch.settled or switch.moves)
-    blocked = {"ImageMissing", "SecretMissing", "Confirming"} & {g.reason for g in switch.gates}
-    others = view.alias_backends.get(old, frozenset()) - {switch.alias.name}
-    return waits_for_pods and not blocked and not others
+def _waits_for_pods(switch: Switch) -> bool:
+    """Whether every gate that needs no pod of the new workloads has passed."""
+    blocked = {"ImageMissing", "SecretMissing", "Confirming"} & {gate.reason for gate in switch.gates}
+    return not (blocked or switch.failures or switch.holds or switch.settled)
+
+
+def _needed_elsewhere(view: View, switches: Mapping[str, Switch], switch: Switch, old: str) -> bool:
+    """Whether another alias stays on `old`, so that the new workload has to find room beside it."""
+    others = [switches.get(alias) for alias in view.alias_backends.get(old, frozenset()) - {switch.alias.name}]
+    return any(other is None or old in other.names or other.holds or other.failures for other in others)
 
 
 def _runs(view: View, name: str) -> bool:
@@ -100,3 +108,10 @@ def kept_scale(observed: Object) -> int:
     """The smallest size that a workload had while an alias served it; 1 where the object does not say."""
     text = annotation(observed, labels.SCALE) or "1"
     return int(text) if text.isdigit() else 1
+
+
+def owns_replicas(observed: Object) -> bool:
+    """Whether the number of replicas on the target is the one that we applied, and nobody's who came after."""
+    entries = at(observed, "metadata", "managedFields", default=())
+    ours = (e for e in entries if e.get("manager") == labels.FIELD_MANAGER and e.get("operation") == "Apply")
+    return any(at(e, "fieldsV1", "f:spec", "f:replicas") is not None for e in ours)

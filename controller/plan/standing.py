@@ -30,30 +30,27 @@ class Standing:
 
 
 def standing(view: View, workload: str) -> Standing:
-    """Where a workload stands after what led to it went elsewhere."""
-    if _serves(view, workload):
+    """Where a workload stands after what led to it went elsewhere; its version's own URL alone is no traffic to wait for."""
+    if workload in view.alias_backends:
         return Standing(Phase.SERVING)
-    found = [_after(view, fact) for fact in view.facts(FactKind.LEFT) if fact.input == workload]
+    found = [after(view, fact) for fact in view.facts(FactKind.LEFT) if fact.input == workload]
     if not found:
         return Standing(Phase.DONE)
     latest = max(found)
     return Standing(latest.phase, latest.until, any(s.left_alias for s in found))
 
 
-def _serves(view: View, workload: str) -> bool:
-    if workload in view.alias_backends:
-        return True
-    return any(backend_of(route) == workload for key, route in view.version_routes.items() if _stays(view, key))
+def leads_version_url(view: View, workload: str) -> bool:
+    """Whether the URL of a declared version leads here; that of an undeclared one goes along with its workload."""
+    return any(
+        backend_of(route) == workload for key, route in view.version_routes.items() if key in view.desired.version_routes
+    )
 
 
-def _stays(view: View, key: tuple[str, str]) -> bool:
-    """A route of a version that is no longer declared serves nobody on purpose: it goes along with its workload."""
-    return key in view.desired.version_routes
-
-
-def _after(view: View, fact: Fact) -> Standing:
+def after(view: View, fact: Fact) -> Standing:
+    """How far one `left` fact has come. Its owner is an alias, or the workload's own version."""
     owner, _, endpoint = fact.subject.partition("/")
-    is_alias = not any(version == owner for version, _ in view.desired.version_routes) or owner in view.alias_routes
+    is_alias = owner != view.version_of(fact.input)
     started = drain_started(view, fact, owner, endpoint)
     if started is None:
         return Standing(Phase.LEAVING, 0.0, is_alias)

@@ -46,6 +46,16 @@ class Switch:
     def input(self) -> str:
         return switch_hash(self.names)
 
+    @property
+    def in_place(self) -> bool:
+        """Whether every endpoint of the target is served by its workload already."""
+        return all(self.old(endpoint) == workload.name for endpoint, workload in self.target.items())
+
+    @property
+    def drops(self) -> tuple[str, ...]:
+        """Lost endpoints whose routes may go now."""
+        return self.lost if (self.moves or self.in_place) and not self.holds else ()
+
     def old(self, endpoint: str) -> str | None:
         """The workload that serves an endpoint of the alias now."""
         return backend_of(self.current.get(endpoint))
@@ -59,15 +69,15 @@ def plan_switch(view: View, alias: AliasRoutes) -> Switch:
         hint = f"pointsman unpin {alias.name}"
         text = f"{alias.name} is pinned to {switch.version}, which is not enabled here; its routes stay"
         return replace(switch, holds=(Hold(subject, "PinnedVersionMissing", text, hint),))
-    if not switch.lost and all(switch.old(e) == w.name for e, w in switch.target.items()):
+    if hold := _hold(view, switch):
+        switch = replace(switch, holds=(hold,))
+    if switch.in_place:
         return _confirm(view, switch)
     if pending := _unconfirmed(view, switch):
         check = _confirmation(view, alias, pending)
         gate = Gate(subject, "Confirming", f"{alias.name}: the switch before this one is still being confirmed")
         return replace(switch, gates=(gate,), confirms=(check,))
-    if switch.lost and not view.desired.released(alias.file):
-        return replace(switch, holds=(_lost(view, switch),))
-    return _judge(view, switch)
+    return switch if switch.holds else _judge(view, switch)
 
 
 def pinned_version(view: View, alias: AliasRoutes) -> str | None:
@@ -86,8 +96,9 @@ def unconfirmed_move(view: View, alias: str, endpoint: str, workload: str) -> bo
 def _target(view: View, alias: AliasRoutes) -> Switch:
     pin = pinned_version(view, alias)
     version = pin or alias.version
-    target = {e: w for (v, e), w in view.desired.workloads.items() if v == version}
     current = view.alias_routes.get(alias.name, {})
+    declared = sorted(view.desired.workloads.items())
+    target = {e: w for (v, e), w in declared if v == version and (e in alias.routes or e in current)}
     lost = tuple(sorted(set(current) - set(target)))
     return Switch(alias, version, pin is not None, target, current, lost)
 
@@ -126,15 +137,28 @@ def _confirmation(view: View, alias: AliasRoutes, pending: Mapping[str, str]) ->
     return ConfirmCheck(alias.name, tuple(paths))
 
 
-def _lost(view: View, switch: Switch) -> Hold:
+def lost_record_input(alias: AliasRoutes) -> str:
+    """What holds an alias after its record was lost: the version that its file names, whatever its settings are."""
+    return f"lost-record {alias.version}"
+
+
+def _hold(view: View, switch: Switch) -> Hold | None:
+    """Why a person has to allow this switch: it takes an endpoint away, or nobody remembers why the alias is elsewhere."""
     name, deployment = switch.alias.name, view.desired.unit.deployment
-    text = f"{name} → {switch.version}: {', '.join(switch.lost)} is served by {name} but not in {switch.version}"
-    return Hold(view.alias_subject(name), "EndpointLost", text, f"pointsman allow-prune {deployment}")
+    subject = view.alias_subject(name)
+    forgotten = view.fact(FactKind.GIVEN_UP, name, lost_record_input(switch.alias))
+    if forgotten and not (switch.in_place or switch.pinned):
+        text = f"{name} → {switch.version}: the record of {deployment} was lost, and {name} leads elsewhere"
+        return Hold(subject, "RecordLost", text, f"pointsman reconcile {deployment}")
+    if switch.lost and (view.desired.rewritten or not view.desired.released(switch.alias.file)):
+        text = f"{name} → {switch.version}: {', '.join(switch.lost)} is served by {name} but not in {switch.version}"
+        return Hold(subject, "EndpointLost", text, f"pointsman allow-prune {deployment}")
+    return None
 
 
 def _judge(view: View, switch: Switch) -> Switch:
     alias = switch.alias.name
-    if failure := _failure(view, switch):
+    if failure := _failure(view, switch) or _foreign(view, switch):
         return replace(switch, failures=(failure,))
     inputs = tuple(gate for w in switch.target.values() for gate in missing_inputs(view, w))
     blocked = [g for g in inputs if g.reason == "BuildFailed"]
@@ -155,13 +179,18 @@ def _judge(view: View, switch: Switch) -> Switch:
 
 def _readiness(view: View, switch: Switch) -> Iterator[Gate]:
     for endpoint, workload in sorted(switch.target.items()):
-        known = view.fact(FactKind.CONFIRMED, switch.alias.name, workload.name) is not None
+        known = _is_known(view, switch, workload)
         wanted = needed(view, workload, switch.old(endpoint), named=True)
         if gate := not_ready(view, workload, wanted, hold=not known):
             yield gate
         elif not known and not _serves(view, workload):
             text = f"the version URL of {endpoint} does not lead to it yet"
             yield Gate(view.alias_subject(switch.alias.name), "VersionRoute", text)
+
+
+def _is_known(view: View, switch: Switch, workload: Workload) -> bool:
+    """Whether this alias has served the workload before: golden requests and the hold are skipped."""
+    return view.fact(FactKind.CONFIRMED, switch.alias.name, workload.name) is not None
 
 
 def _serves(view: View, workload: Workload) -> bool:
@@ -171,9 +200,8 @@ def _serves(view: View, workload: Workload) -> bool:
 
 def _golden(view: View, switch: Switch) -> Iterator[GoldenCheck]:
     for endpoint, workload in sorted(switch.target.items()):
-        known = view.fact(FactKind.CONFIRMED, switch.alias.name, workload.name)
         passed = view.fact(FactKind.GOLDEN_PASSED, golden_subject(workload), workload.name)
-        if workload.golden and not known and not passed:
+        if workload.golden and not passed and not _is_known(view, switch, workload):
             path = view.desired.version_routes[(workload.version, endpoint)].path
             yield GoldenCheck(golden_subject(workload), workload.name, path, workload.golden, workload.timeout)
 
@@ -212,9 +240,23 @@ def _failure(view: View, switch: Switch) -> Gate | None:
         return _given_up(view, switch, given_up.detail + news)
     for workload in switch.target.values():
         failed = view.fact(FactKind.GOLDEN_FAILED, golden_subject(workload), workload.name)
-        if failed:
+        if failed and not _is_known(view, switch, workload):
             text = f"{switch.alias.name} → {switch.version} failed: golden request of {workload.endpoint}: {failed.detail}"
             return Gate(view.alias_subject(switch.alias.name), "GoldenFailed", text)
+    return None
+
+
+def _foreign(view: View, switch: Switch) -> Gate | None:
+    """An object of somebody else where one of the routes is to be: the alias moves as a whole or not at all."""
+    subject = view.alias_subject(switch.alias.name)
+    for endpoint in switch.target:
+        route = switch.alias.routes.get(endpoint)
+        found = view.observed.objects.get(route.key) if route else None
+        if route and found is not None and not view.owns(found):
+            text = (
+                f"{switch.alias.name} → {switch.version} failed: {route.key} belongs to somebody else and is never overwritten"
+            )
+            return Gate(view.alias_subject(switch.alias.name), "ForeignObject", text)
     return None
 
 

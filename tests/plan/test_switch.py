@@ -151,5 +151,5 @@ def test_lost_record_waits_for_a_person() -> None:
     world.record = type(world.record)(world.record.unit)
     world.declare(deployment([V1, V2], {"production": V2}))
     made = world.settle()
-    assert made.failures
+    assert [h.reason for h in made.holds] == ["RecordLost"]
     assert world.alias("production") == {"predict": V1, "greet": V1}

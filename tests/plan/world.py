@@ -27,7 +27,7 @@ from controller.model.identity import ObjectKey, UnitKey
 from controller.model.images import Image
 from controller.model.objects import Object, annotation, at, key_of, put
 from controller.model.observed import ObservedState
-from controller.model.record import UnitRecord
+from controller.model.record import FactKind, UnitRecord
 from controller.model.routes import backend_of
 from controller.model.source import CodeTree, Release, Revision, Snapshot
 from controller.plan.memory import confirmed_facts, passed_facts
@@ -61,6 +61,11 @@ def version(name: str, endpoints: tuple[str, ...] = ("predict", "greet"), *, gol
     return Version(name, "c" * 40, code, made)
 
 
+def alias_file(alias: str) -> str:
+    """The path of an alias's file."""
+    return f"pointsman/deployments/americas/aliases/{alias}.yaml"
+
+
 def deployment(
     versions: dict[str, Version] | list[str],
     aliases: dict[str, str],
@@ -70,7 +75,9 @@ def deployment(
     """A deployment of versions (names, or names with versions) with the same settings for every endpoint."""
     known = versions if isinstance(versions, dict) else {name: version(name) for name in versions}
     served = {name: ServedVersion(v, dict.fromkeys(v.endpoints, settings or EndpointSettings())) for name, v in known.items()}
-    made = {name: Alias(name, v, Location(f"aliases/{name}.yaml", 1)) for name, v in aliases.items()}
+    made = {
+        name: Alias(name, v, Location(f"pointsman/deployments/americas/aliases/{name}.yaml", 1)) for name, v in aliases.items()
+    }
     return Deployment("americas", served, made, rollout=more.pop("rollout", Rollout()), **more)
 
 
@@ -88,6 +95,7 @@ class World:
         self.plans: list[Plan] = []
         self.revision = 0
         self._count = 0
+        self.drained: dict[str, float] = {}
         self.declared: Deployment | None = None
         self.releases: tuple[Release, ...] = ()
         self.changed: dict[str, int] = {}
@@ -125,7 +133,7 @@ class World:
             if key.kind == "Deployment" and obj["metadata"]["namespace"] == UNIT.namespace:
                 pods[key.name] = tuple(_pod(self.behaviour(key.name)) for _ in range(self.replicas(key.name)))
                 ready = self.ready(key.name)
-                slices[key.name] = tuple(_slice() for _ in range(ready))
+                slices[key.name] = tuple(_slice(f"10.0.0.{n}") for n in range(ready))
         return ObservedState({k: self._with_status(o) for k, o in self.objects.items()}, pods, slices, self.secrets)
 
     def replicas(self, workload: str) -> int:
@@ -191,12 +199,12 @@ class World:
     def _write(self, change: Change) -> None:
         self.writes.append(change)
         self._count += 1
+        live = self.objects.get(change.key)
+        self._check_safe(change, live)
         if change.operation is Operation.DELETE:
-            self._check_deletable(change)
             self.objects.pop(change.key, None)
             return
         assert change.desired is not None
-        live = self.objects.get(change.key)
         expected = change.resource_version
         if expected is not None:
             assert expected == (live["metadata"]["resourceVersion"] if live else "")
@@ -205,11 +213,53 @@ class World:
         meta["generation"] = live["metadata"]["generation"] + (not same) if live else 1
         self.objects[change.key] = put(dict(change.desired), meta, "metadata")
 
-    def _check_deletable(self, change: Change) -> None:
-        """Nothing that serves is removed: the safety property of every scenario."""
+    # what must hold at every single write
+
+    def _check_safe(self, change: Change, live: Object | None) -> None:
+        if live is not None:
+            assert annotation(live, labels.UNIT_NAME) == str(UNIT) or change.key.kind == "Namespace", "a foreign object"
+        if change.operation is Operation.DELETE:
+            assert live is not None
+            assert change.key in self.record.inventory, f"{change.key} is not in the inventory"
+            assert change.uid == live["metadata"]["uid"]
+            assert change.resource_version == live["metadata"]["resourceVersion"]
         if change.key.kind in ("Deployment", "Service"):
-            serving = {backend_of(o) for k, o in self.objects.items() if k.kind == "HTTPRoute" and annotation(o, labels.ALIAS)}
-            assert change.key.name not in serving, f"{change.key} still serves"
+            self._check_service(change)
+        elif change.key.kind == "HTTPRoute" and annotation(change.desired or live or {}, labels.ALIAS):
+            self._check_move(change, live)
+
+    def _check_service(self, change: Change) -> None:
+        """Nothing that serves, or whose requests still run, goes or shrinks, except under `recreate`."""
+        name, before = change.key.name, self.replicas(change.key.name)
+        serving = {backend_of(o) for k, o in self.objects.items() if k.kind == "HTTPRoute" and annotation(o, labels.ALIAS)}
+        if change.operation is Operation.DELETE:
+            assert name not in serving, f"{change.key} still serves"
+            assert self.now >= self.drained.get(name, 0.0), f"{change.key} still drains"
+        elif change.key.kind == "Deployment" and not self._recreates():
+            after = at(change.desired or {}, "spec", "replicas")
+            assert after is None or after > 0 or name not in serving, f"{name} serves and would stop"
+            draining = self.now < self.drained.get(name, 0.0) and name not in serving
+            assert after is None or after >= before or not draining, f"{name} drains and would shrink from {before} to {after}"
+
+    def _recreates(self) -> bool:
+        return self.declared is not None and self.declared.rollout.strategy == "recreate"
+
+    def _check_move(self, change: Change, live: Object | None) -> None:
+        """An alias moves only to what is ready and passed its golden requests; what it left drains."""
+        old, new = backend_of(live), backend_of(change.desired)
+        if old and old != new:
+            self.drained[old] = self.now + PROFILE.drain_seconds
+        if new is None or old == new:
+            return
+        alias = annotation(change.desired or {}, labels.ALIAS) or ""
+        assert self.ready(new) >= 1, f"{alias} would lead to {new}, which is not ready"
+        known = self.record.fact(FactKind.CONFIRMED, alias, new)
+        passed = self.record.fact(FactKind.GOLDEN_PASSED, self._golden_subject(new), new)
+        assert known or passed, f"{alias} would lead to {new}, which no golden request has passed"
+
+    def _golden_subject(self, workload: str) -> str:
+        found = self.objects[ObjectKey("Deployment", UNIT.namespace, workload)]
+        return f"{annotation(found, labels.VERSION)}/{annotation(found, labels.ENDPOINT)}"
 
     def step(self) -> Plan:
         made = self.plan()
@@ -268,8 +318,8 @@ def _pod(behaviour: str) -> Object:
     return {"metadata": {"name": "p"}, "status": {"phase": "Running", "containerStatuses": [status]}}
 
 
-def _slice() -> Object:
-    return {"metadata": {"name": "s"}, "endpoints": [{"addresses": ["10.0.0.1"], "conditions": {"ready": True}}]}
+def _slice(address: str) -> Object:
+    return {"metadata": {"name": "s"}, "endpoints": [{"addresses": [address], "conditions": {"ready": True}}]}
 
 
-__all__ = ["GOLDEN", "Scale", "UNIT", "World", "deployment", "key_of", "version"]
+__all__ = ["GOLDEN", "UNIT", "Scale", "World", "deployment", "key_of", "version"]
