@@ -21,6 +21,7 @@ class WorkingDirectory:
     """`committed`: only what the checked-out branch holds. Otherwise the declared files on the disk count as they are,
     and a version file that git does not hold yet gets its code from the disk too.
 
+    `path` may lie anywhere in the repository: the nearest `directory` at or above it counts, else the one at the root.
     `state` is a directory of ours; the repository itself is only read. Close it at the end.
     """
 
@@ -43,7 +44,7 @@ class WorkingDirectory:
         self._work_tree = WorkTree(self._root, state.resolve())
         objects = ObjectReader(self._repository.git()) if self._repository else self._work_tree.objects
         self.code = GitCode(*dict.fromkeys((objects, self._work_tree.objects))) if not committed else GitCode(objects)
-        self._directory = declared_files.checked_directory(directory)
+        self._directory = _nearest(self._path, self._root, declared_files.checked_directory(directory))
         self._reader = SnapshotReader(
             objects,
             name=self.name,
@@ -102,3 +103,10 @@ class WorkingDirectory:
         return WorkingCode(
             Codebase(self._work_tree.objects, f"{self.name} (uncommitted)", path, self._directory), self._work_tree.write()
         )
+
+
+def _nearest(path: Path, root: Path, directory: str) -> str:
+    """The declared directory relative to the repository: a repository may hold several projects."""
+    places = (place for place in (path, *path.parents) if place.is_relative_to(root))
+    found = next((place / directory for place in places if (place / directory).is_dir()), root / directory)
+    return found.relative_to(root).as_posix()

@@ -54,7 +54,7 @@ class SnapshotReader:
         self._releases = ReleaseIndex()
         self._versions = Versions(objects, self.directory)
         self._own = Origin(objects, name)
-        self._bases: dict[tuple[str, str], Codebase] = {}
+        self._bases: dict[tuple[ObjectReader, str], Codebase] = {}
         self._place: CodePlace | None = None
         self._known: dict[str, bytes] = {}
 
@@ -130,7 +130,8 @@ class SnapshotReader:
             provisional=disk is not None,
             working=_once(disk, place.path),
         )
-        return self._versions.resolve(found.files, around), []
+        with origin.objects:
+            return self._versions.resolve(found.files, around), []
 
     def _origin(self, place: CodePlace, head: str) -> tuple[Origin | None, str]:
         if place.repository is None:
@@ -140,7 +141,7 @@ class SnapshotReader:
 
     def _codebase(self, origin: Origin, place: CodePlace) -> Codebase:
         excluded = self.directory if place.repository is None else None
-        key = (origin.name, place.path)
+        key = (origin.objects, place.path)
         if key not in self._bases:
             self._bases = {key: Codebase(origin.objects, origin.name, place.path, excluded)}
         return self._bases[key]

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from controller.model.diagnostics import Subject
+from controller.source.git import Git
 from controller.source.local import WorkingDirectory
+from controller.source.objects import ObjectReader
+from controller.source.origin import Origin
 from tests.source.conftest import Repo
 
 pytestmark = pytest.mark.contract
@@ -153,6 +156,40 @@ def test_code_elsewhere_must_be_granted(repo: Repo, source: WorkingDirectory) ->
     snapshot = source.snapshot()
     assert [d.code for d in snapshot.diagnostics] == ["PM507"]
     assert snapshot.diagnostics[0].location.line == 1
+
+
+def test_code_elsewhere_comes_from_the_granted_repository(repo: Repo, tmp_path: Path) -> None:
+    code = Repo(tmp_path / "code")
+    code.path.mkdir()
+    code.git("init", "-q", "-b", "main")
+    named = code.commit("code", **{"app/valohai.yaml": "there", "app/pointsman/kept.txt": "x"})
+    code.git("checkout", "-q", "-b", "side")
+    lost = code.commit("side")
+
+    class Granted:
+        def origin(self, url: str) -> tuple[Origin, str]:
+            return Origin(ObjectReader(Git(code.path, git_dir=code.path / ".git")), url), named
+
+    source = WorkingDirectory(repo.path, state=tmp_path / "state", committed=True, repositories=Granted())
+    repo.commit("there", **{"pointsman/project.yaml": "code: {repository: https://git.example.com/x.git, path: app}\n"})
+    repo.version("1", f"commit: '{named}'\n")
+    repo.version("2")
+    repo.version("3", f"commit: '{lost}'\n")
+    snapshot = source.snapshot()
+    one = snapshot.versions["1"]
+    assert (one.commit, one.valohai) == (named, b"there")
+    assert one.code
+    assert [path for path, _, _ in one.code.entries] == ["pointsman", "valohai.yaml"]
+    assert snapshot.versions["2"].commit == ""
+    assert [(d.code, d.subject.name) for d in snapshot.diagnostics] == [("PM504", "3")]
+
+
+def test_several_projects_in_one_repository(repo: Repo, tmp_path: Path) -> None:
+    repo.commit("second", **{"second/pointsman/project.yaml": "format: 1\n", "second/src/a.py": "", "src/b.py": ""})
+    places = {"second/src": "second/pointsman", "second": "second/pointsman", "src": "pointsman", ".": "pointsman"}
+    for place, directory in places.items():
+        source = WorkingDirectory(repo.path / place, state=tmp_path / "state", committed=True)
+        assert source.snapshot().path == directory
 
 
 def test_a_declared_file_that_is_an_lfs_pointer_is_told(repo: Repo, source: WorkingDirectory) -> None:

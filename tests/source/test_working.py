@@ -226,6 +226,19 @@ def test_no_process_and_no_descriptor_is_left(repo: Repo, tmp_path: Path) -> Non
     assert (children(), descriptors()) == before
 
 
+def test_an_empty_directory(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    adhoc = AdHoc(tmp_path / "empty", state=tmp_path / "state")
+    assert adhoc.snapshot().versions["work"].valohai is None
+    assert adhoc.token() == adhoc.token()
+
+
+def test_state_inside_the_directory_is_no_part_of_it(repo: Repo) -> None:
+    adhoc = AdHoc(repo.path, state=repo.path / "state")
+    first = adhoc.snapshot().revision
+    assert adhoc.snapshot().revision == first
+
+
 def test_a_look_ends_the_readers_that_nobody_uses(repo: Repo, source: WorkingDirectory) -> None:
     repo.version("1")
     code = source.snapshot().versions["1"].code
