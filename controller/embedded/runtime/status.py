@@ -48,6 +48,11 @@ class ReplicaStatus:
     last: Termination | None = None
 
     @property
+    def serving(self) -> bool:
+        """Its server answers, also while it drains: its Pod stays ready then, only its slice does not (as on Kubernetes)."""
+        return self.ready_since is not None
+
+    @property
     def ready(self) -> bool:
         return self.ready_since is not None and not self.terminating
 
@@ -73,26 +78,26 @@ def pod_status(spec: ReplicaSpec, status: ReplicaStatus) -> dict[str, Any]:
     container = {
         "name": "endpoint",
         "image": spec.image,
-        "ready": status.ready,
+        "ready": status.serving,
         "restartCount": status.restarts,
         "state": _container_state(status),
         "lastState": {"terminated": status.last.status} if status.last else {},
     }
     since = status.ready_since or status.running_since or status.created
-    message = "" if status.ready else status.message
+    message = "" if status.serving else status.message
     return {
         "phase": "Running" if status.running_since or status.last else "Pending",
         "startTime": timestamp(status.created),
         "podIP": ADDRESS,
         "message": message,
-        "conditions": [_condition("Ready", status.ready, "" if status.ready else "ContainersNotReady", message, since)],
+        "conditions": [_condition("Ready", status.serving, "" if status.serving else "ContainersNotReady", message, since)],
         "containerStatuses": [container],
     }
 
 
 def slice_object(spec: ReplicaSpec, status: ReplicaStatus, port: int) -> dict[str, Any]:
     """The EndpointSlice of one replica; `serving` stays true while a terminating one still answers."""
-    conditions = {"ready": status.ready, "serving": status.ready_since is not None, "terminating": status.terminating}
+    conditions = {"ready": status.ready, "serving": status.serving, "terminating": status.terminating}
     target = {"kind": "Pod", "namespace": spec.namespace, "name": status.name}
     return {
         "apiVersion": API_VERSIONS["EndpointSlice"],

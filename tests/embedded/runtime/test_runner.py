@@ -9,6 +9,7 @@ import pytest
 from controller.embedded.runtime.ports import PortPool
 from controller.model.identity import ObjectKey
 from controller.model.objects import at
+from controller.model.ports import WatchEvent
 from tests.embedded.runtime.cluster import NAMESPACE, Cluster, deployment, eventually, get
 from tests.embedded.runtime.conftest import running_below
 
@@ -232,6 +233,28 @@ def test_a_stop_leaves_no_process_no_object_and_no_directory(cluster: Cluster) -
     assert cluster.pods("web") == []
     assert cluster.ready_ports("web") == []
     assert list((cluster.root / "run/replicas").glob("*/*")) == []
+
+
+def test_a_replica_that_is_to_go_leaves_its_slice_before_it_ends(cluster: Cluster) -> None:
+    cluster.code(server=SERVER)
+    cluster.start()
+    key = cluster.run("web", "python server.py")
+    port = cluster.wait_ready("web")[0]
+    seen = []
+
+    def note(event: WatchEvent) -> None:
+        if (
+            not seen
+            and event.object["kind"] == "EndpointSlice"
+            and at(event.object, "endpoints", 0, "conditions", "terminating")
+        ):
+            seen.append((at(event.object, "endpoints", 0, "conditions", "ready"), get(port) != ""))
+
+    unsubscribe = cluster.store.subscribe(note)
+    cluster.store.delete(key)
+    eventually(lambda: not cluster.pods("web"))
+    unsubscribe()
+    assert seen[0] == (False, True)
 
 
 def test_a_deleted_deployment_leaves_nothing_but_its_log(cluster: Cluster) -> None:
