@@ -94,4 +94,4 @@ class SourceLoop:
     def _read(self) -> Publication:
         snapshot = self._source.snapshot()
         self._observer(Step.SNAPSHOT_READ)
-        return Publication(self._source, snapshot, load(snapshot))
+        return Publication(self._source, snapshot, load(snapshot, uncommitted=snapshot.local))
