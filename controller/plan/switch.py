@@ -248,15 +248,12 @@ def _failure(view: View, switch: Switch) -> Gate | None:
 
 def _foreign(view: View, switch: Switch) -> Gate | None:
     """An object of somebody else where one of the routes is to be: the alias moves as a whole or not at all."""
-    subject = view.alias_subject(switch.alias.name)
+    subject, lead = view.alias_subject(switch.alias.name), f"{switch.alias.name} → {switch.version} failed: "
     for endpoint in switch.target:
         route = switch.alias.routes.get(endpoint)
         found = view.observed.objects.get(route.key) if route else None
         if route and found is not None and not view.owns(found):
-            text = (
-                f"{switch.alias.name} → {switch.version} failed: {route.key} belongs to somebody else and is never overwritten"
-            )
-            return Gate(view.alias_subject(switch.alias.name), "ForeignObject", text)
+            return Gate(subject, "ForeignObject", f"{lead}{route.key} belongs to somebody else and is never overwritten")
     return None
 
 
