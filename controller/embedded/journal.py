@@ -40,6 +40,7 @@ class Journal:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._guard = _guard(directory)
         self._file = -1
+        self._rewrite_at = _SMALLEST_REWRITE
         try:
             self.objects, last = _read_newest(directory)
             self.version = (last // _BLOCK + 1) * _BLOCK
