@@ -298,6 +298,21 @@ class World:
         """The versions whose workloads exist."""
         return {annotation(o, labels.VERSION) or "" for k, o in self.objects.items() if k.kind == "Deployment"}
 
+    def objects_of(self, version: str, endpoint: str) -> list[str]:
+        """The workloads of one endpoint of a version, whatever their settings."""
+        said = (version, endpoint)
+        found = [(k.name, o) for k, o in self.objects.items() if k.kind == "Deployment"]
+        return [name for name, o in found if (annotation(o, labels.VERSION), annotation(o, labels.ENDPOINT)) == said]
+
+    def size(self, version: str) -> int:
+        """How many replicas run of a version's first endpoint."""
+        return sum(self.replicas(name) for name in self.objects_of(version, "predict"))
+
+    def version_backends(self, version: str) -> set[str]:
+        """Where a version's own URLs lead."""
+        routes = [o for k, o in self.objects.items() if k.kind == "HTTPRoute" and not annotation(o, labels.ALIAS)]
+        return {backend_of(o) or "" for o in routes if annotation(o, labels.VERSION) == version}
+
     def backends(self, name: str) -> set[str]:
         return {
             backend_of(o) or ""
