@@ -31,7 +31,7 @@ class Builds:
         self._observer = observer
 
     def state(self, spec: ImageSpec, builder: ImageBuilder) -> ImageState:
-        """Built, failed, or None: missing, and maybe being built."""
+        """Built, failed, or None: missing, and maybe being built. What waits for its build is not looked for meanwhile."""
         key = spec.key
         with self._lock:
             known = self._built.get(key)
@@ -40,6 +40,8 @@ class Builds:
             return known
         if failure and time.monotonic() < until:
             return failure
+        if self._jobs.is_running(key):
+            return None
         found = builder.find(spec)
         if found:
             with self._lock:

@@ -69,11 +69,16 @@ class TargetCache:
         with self._lock:
             return {**self._units.get("", {}), **self._units.get(unit_hash, {})}
 
+    def get(self, unit_hash: str, key: ObjectKey) -> Object | None:
+        """One object that carries the unit's label."""
+        with self._lock:
+            return self._units.get(unit_hash, {}).get(key)
+
     def records(self) -> tuple[Object, ...]:
         """The ConfigMaps of all unit records."""
         with self._lock:
-            found = [obj for objects in self._units.values() for obj in objects.values()]
-        return tuple(obj for obj in found if obj["kind"] == "ConfigMap" and label(obj, labels.RECORD))
+            found = [obj for objects in self._units.values() for key, obj in objects.items() if key.kind == "ConfigMap"]
+        return tuple(obj for obj in found if label(obj, labels.RECORD))
 
     def note(self, obj: Object) -> None:
         """What a write of our own returned, unless the watch has brought something newer already."""

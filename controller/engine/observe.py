@@ -30,15 +30,14 @@ def observe(cache: TargetCache, client: ClusterClient, unit: UnitKey, secrets: I
 
 def cached_record(cache: TargetCache, unit: UnitKey) -> UnitRecord:
     """The unit's record as last seen; a stale one costs a Conflict at its next write, nothing more."""
-    found = cache.of_unit(unit.hash).get(ObjectKey("ConfigMap", unit.namespace, unit.record_name))
+    found = cache.get(unit.hash, ObjectKey("ConfigMap", unit.namespace, unit.record_name))
     return from_config_map(found) if found else UnitRecord(unit)
 
 
 def _grouped(objects: Mapping[ObjectKey, Object], kind: str, name: str) -> dict[str, tuple[Object, ...]]:
     groups: dict[str, list[Object]] = defaultdict(list)
-    for key, obj in sorted(objects.items()):
-        if key.kind == kind:
-            groups[label(obj, name) or ""].append(obj)
+    for key in sorted((key for key in objects if key.kind == kind), key=lambda key: key.name):
+        groups[label(objects[key], name) or ""].append(objects[key])
     return {group: tuple(items) for group, items in groups.items()}
 
 
