@@ -1,0 +1,150 @@
+"""`status --wait`: until a revision serves, or until it is known that it will not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from controller.cli.context import Place
+from controller.cli.exit_codes import ERROR, OK
+from controller.cli.outlook import Looker
+from controller.cli.output import hint, note
+from controller.cli.overviews import Chosen, look
+from controller.cli.status_document import Overview
+from controller.cli.status_text import short
+from controller.cli.unit_status import UnitStatus
+from controller.model.errors import Stalled, Transient
+from controller.model.source import Revision
+from controller.source.repository import Repository
+
+_LOOK_EVERY = 0.5
+_SEEN_AFTER = 15.0
+"""Seconds after which the controller has certainly looked at a new commit, so that an old build failure still stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How the waiting ended; `hint` is the next step."""
+
+    serves: bool
+    reason: str
+    hint: str | None = None
+
+
+def verdict(found: Overview) -> Verdict | None:
+    """Whether everything serves, or why something never will by itself; None while that is open."""
+    if found.pid is None:
+        return Verdict(False, "no controller runs here, so nothing will happen", "pointsman up")
+    for status in found.units:
+        if status.failures:
+            words = status.failures[0].message
+            return Verdict(False, f"{status.unit.deployment}: {words}", "a new commit, or: pointsman reconcile")
+        if status.holds:
+            hold = status.holds[0]
+            return Verdict(False, f"{status.unit.deployment}: held: {hold.message}", hold.hint)
+        if status.settled is None and (stalled := _stalled(status)):
+            return Verdict(False, f"{status.unit.deployment}: {stalled}")
+    if found.units and all(_serves(status) for status in found.units):
+        return Verdict(True, f"{short(found.revision) if found.revision else found.source} serves")
+    return None
+
+
+def _serves(status: UnitStatus) -> bool:
+    if status.settled is not None:
+        return status.settled
+    return any(condition.type == "Ready" and condition.status == "True" for condition in status.conditions)
+
+
+def _stalled(status: UnitStatus) -> str | None:
+    return next((condition.message for condition in status.conditions if condition.type == "Stalled"), None)
+
+
+def wait(place: Place, chosen: Chosen, revision: str, timeout: float) -> int:
+    """The exit code; what goes on is told on stderr, the reason of a failure as the last line."""
+    commit = commit_named(place, revision)
+    with Looker(place) as looker:
+        found = _wait(place, looker, chosen, commit, timeout)
+    if found.serves:
+        note(found.reason)
+        return OK
+    if found.hint:
+        hint(found.hint)
+    note(f"error: {found.reason}")
+    return ERROR
+
+
+def commit_named(place: Place, revision: str) -> str:
+    """The commit that a person's word means here; empty where there is no git. Raises Stalled for an unknown one."""
+    repository = Repository.around(place.source)
+    if repository is None or not place.has_declared_tree:
+        if revision != "HEAD":
+            raise Stalled(f"{place.source} has no commits that could be waited for", hint="leave --revision out")
+        return ""
+    commit = repository.commit_of("HEAD") if revision == "HEAD" else _asked(repository, revision)
+    if not commit:
+        raise Stalled(f"git knows no commit `{revision}` here", hint="git log --oneline")
+    return commit
+
+
+def _asked(repository: Repository, revision: str) -> str:
+    git = repository.git()
+    name = f"{revision}^{{commit}}"
+    if not git.succeeds("rev-parse", "--verify", "--quiet", "--end-of-options", name):
+        return ""
+    return git.text("rev-parse", "--verify", "--end-of-options", name).split()[-1]
+
+
+def _wait(place: Place, looker: Looker, chosen: Chosen, commit: str, timeout: float) -> Verdict:
+    started = time.monotonic()
+    told: set[str] = set()
+    words = "nothing is known yet"
+    while True:
+        elapsed = time.monotonic() - started
+        found = _look(place, looker, chosen, patient=elapsed < _SEEN_AFTER)
+        ended = _unreachable(looker, commit, found) or verdict(found)
+        if ended is not None:
+            return ended
+        for words in progress(found):
+            if words not in told:
+                note(f"{elapsed:6.1f} s  {words}")
+                told.add(words)
+        if elapsed >= timeout:
+            return Verdict(False, f"timed out after {timeout:g} s: {words}", "pointsman status")
+        time.sleep(min(_LOOK_EVERY, max(timeout - elapsed, 0.0)))
+
+
+def _look(place: Place, looker: Looker, chosen: Chosen, *, patient: bool) -> Overview:
+    """A controller that is busy or a store that changes under the look is no reason to give up."""
+    nothing = Overview(str(place.source), None, None, "", (), (), ())
+    owner = place.state.owner
+    if owner is None:
+        return nothing
+    try:
+        return look(place, looker, chosen, patient=patient)
+    except Transient as error:
+        return replace(nothing, pid=owner.pid, errors=(error.message,))
+
+
+def _unreachable(looker: Looker, commit: str, found: Overview) -> Verdict | None:
+    """The controller follows the checked-out branch; a commit that is not on it will never serve."""
+    if not (commit and found.revision):
+        return None
+    head = Revision.parse(found.revision)
+    if not head.commit or commit == head.commit or looker.is_ancestor(commit, head.commit):
+        return None
+    return Verdict(
+        False, f"the checked-out {head.branch} does not hold {commit[:10]}", f"git switch, or git merge {commit[:10]}"
+    )
+
+
+def progress(found: Overview) -> Iterator[str]:
+    """What a person may want to hear while nothing is decided."""
+    for error in found.errors:
+        yield f"source: {error}"
+    for status in found.units:
+        waits = [gate.message for gate in status.gates if not gate.clock]
+        if not waits and not _serves(status):
+            waits = [status.health.message or "at work"]
+        for words in waits:
+            yield f"{status.unit.deployment}: {words}"
