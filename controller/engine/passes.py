@@ -75,8 +75,8 @@ class Passes:
 
     def run(self, work: UnitWork) -> PassResult:
         """One pass. Raises what ended it (Conflict: look again at once); the record says how far it came."""
-        answers = self._known_answers(work.unit)
         stored = cached_record(work.cache, work.unit)
+        answers = self._new_answers(work.unit, stored)
         made = self._plan(work, stored.with_facts(answers))
         self._observer(Step.PLANNED)
         record = self._remember(work, stored, made, answers)
@@ -111,8 +111,8 @@ class Passes:
         if _same(wanted, stored) and (stored.applied or not made.is_settled):
             return stored
         applied = made.revision if made.is_settled else stored.applied
-        source = work.publication.snapshot.source
-        written = self._write(work, replace(wanted, attempted=made.revision, applied=applied, source=source))
+        source, commits = work.publication.snapshot.source, {**stored.commits, **_resolved(work)}
+        written = self._write(work, replace(wanted, attempted=made.revision, applied=applied, source=source, commits=commits))
         with self._lock:
             self._answers[work.unit] = [fact for fact in self._answers[work.unit] if fact not in answers]
         self._observer(Step.RECORD_WRITTEN)
@@ -137,7 +137,8 @@ class Passes:
         for spec in made.builds:
             code = work.publication.source.code
             self._builds.request(spec, work.target.builder, code, partial(self._enqueue, work.unit))
-        answered = {(fact.subject, fact.input) for fact in self._known_answers(work.unit)}
+        with self._lock:
+            answered = {(fact.subject, fact.input) for fact in self._answers[work.unit]}
         for golden in made.golden:
             if (golden.subject, golden.workload) in answered:
                 continue
@@ -162,8 +163,10 @@ class Passes:
             self._answers[unit] += facts
         self._enqueue(unit)
 
-    def _known_answers(self, unit: UnitKey) -> tuple[Fact, ...]:
+    def _new_answers(self, unit: UnitKey, stored: UnitRecord) -> tuple[Fact, ...]:
+        """The answers that the record does not hold yet; the others have served."""
         with self._lock:
+            self._answers[unit] = [fact for fact in self._answers[unit] if fact not in stored.facts]
             return tuple(self._answers[unit])
 
     def _again(self, made: Plan) -> float:
@@ -177,6 +180,13 @@ def holding_diagnostics(publication: Publication, unit: UnitKey) -> tuple[Diagno
     """The mistakes that hold a whole unit: the project's, or those of its `deployment.yaml`."""
     held = publication.declared.held
     return held.get(PROJECT, ()) + held.get(Subject("deployment", unit.deployment), ())
+
+
+def _resolved(work: UnitWork) -> dict[str, str]:
+    """The commits of the unit's versions, as far as git alone decided them for good."""
+    found = work.publication.declared.deployments.get(work.unit.deployment)
+    served = found.versions.values() if found else ()
+    return {s.version.name: s.version.commit for s in served if s.version.commit and not s.version.provisional}
 
 
 def _same(wanted: UnitRecord, stored: UnitRecord) -> bool:

@@ -15,7 +15,7 @@ from controller.loading.schema import validate
 from controller.loading.schema_problems import did_you_mean
 from controller.loading.valohai import Endpoints, read_valohai
 from controller.model.declared import FileContent, Version, VersionEndpoint
-from controller.model.diagnostics import Diagnostic, Location, Severity, Subject
+from controller.model.diagnostics import PROJECT, Diagnostic, Location, Severity, Subject
 from controller.model.source import Snapshot, VersionSource
 
 VALOHAI_FILE = "valohai.yaml"
@@ -65,8 +65,8 @@ def _source_problems(
     declared: DeclaredVersion, source: VersionSource, snapshot: Snapshot, *, uncommitted: bool
 ) -> Iterator[Diagnostic]:
     """Why git cannot say what this version is; silent where the source has said so itself."""
-    subject = Subject("version", declared.name)
-    if any(d.is_error and d.subject == subject for d in snapshot.diagnostics):
+    blamed = (PROJECT, Subject("version", declared.name))
+    if any(d.is_error and d.subject in blamed for d in snapshot.diagnostics):
         return
     place = Location(declared.file)
     if not source.committed and not uncommitted:
