@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from controller.cli.context import find_place, state_option
 from controller.cli.exit_codes import ERROR
-from controller.cli.narrate import Narrator, told_event
+from controller.cli.interruption import interrupted_once
+from controller.cli.narrate import Narrator
 from controller.cli.output import hint, note
 from controller.cli.progress import BuildProgress
 from controller.cli.serving import Served, Serving, serve
+from controller.cli.subject_lines import SubjectLines
 from controller.model.declared import FileContent
 from controller.source.adhoc import GivenFiles
 
@@ -24,9 +27,7 @@ _GIVEN = re.compile(r"(?P<endpoint>[^/=]+)/(?P<file>[^=]+)=(?P<where>.+)")
 @click.command()
 @click.argument("repository", type=click.Path(exists=True, file_okay=False, path_type=Path), required=False)
 @click.option("--file", "files", multiple=True, metavar="E/F=PATH|URL", help="Bytes of endpoint E's file F (no declared tree).")
-@click.option(
-    "--port", type=click.IntRange(1, 65535), help="The gateway's port. Default: 8080 or the next free one; kept."
-)
+@click.option("--port", type=click.IntRange(1, 65535), help="The gateway's port. Default: 8080 or the next free one; kept.")
 @click.option("--committed", is_flag=True, help="Serve what the checked-out branch has committed, not the files on the disk.")
 @state_option
 def up(repository: Path | None, files: tuple[str, ...], port: int | None, committed: bool, state: Path | None) -> int:
@@ -46,20 +47,21 @@ def up(repository: Path | None, files: tuple[str, ...], port: int | None, commit
         raise click.UsageError("--file is for a repository without pointsman/; there, the version's file names its bytes")
     given = given_files(files)
     note(f"pointsman: serving {place.source}  (state: {place.state.root})")
-    with BuildProgress() as progress:
+    narrator = Narrator(note, SubjectLines(place.source))
+    with interrupted_once(), BuildProgress() as progress:
         served = Served(place, committed=committed, files=given, port=port)
-        with serve(served, progress.report, _tell) as serving:
+        with serve(served, progress.report, narrator.hear) as serving, following(narrator, serving):
             note(f"pointsman: gateway at {serving.url}  (Ctrl-C ends it)")
-            follow(serving)
+            threading.Event().wait()
     return ERROR
 
 
-def follow(serving: Serving) -> None:
-    """Tell what happens until the process is interrupted."""
-    narrator = Narrator(serving.controller, note)
-    narrator.start()
+@contextmanager
+def following(narrator: Narrator, serving: Serving) -> Iterator[None]:
+    """Tell what happens meanwhile."""
+    narrator.follow(serving.controller, serving.url)
     try:
-        threading.Event().wait()
+        yield
     finally:
         note("pointsman: stopping")
         narrator.stop()
@@ -85,9 +87,3 @@ def _given(value: str) -> tuple[tuple[str, str], Path | FileContent]:
         hint(f"curl -sL {url} | sha256sum")
         raise click.UsageError(f"--file {value}: a URL needs its digest: {url}#sha256=<64 hex digits>")
     return name, FileContent(url=url, sha256=digest)
-
-
-def _tell(unit: str, event: Mapping[str, object]) -> None:
-    line = told_event(unit, event)
-    if line:
-        note(line)
