@@ -23,6 +23,8 @@ from controller.model.record import FactKind, UnitRecord
 from controller.state.record_format import from_config_map
 from controller.state.records import Records
 
+UNLISTED_PAUSE = 0.5
+"""Seconds until a unit is tried again on a target whose objects are not all known yet: an absence means nothing then."""
 _log = logging.getLogger(__name__)
 
 
@@ -144,6 +146,8 @@ class Controller:
                 self._queue.done(unit)
 
     def _pass(self, unit: UnitKey) -> float:
+        if not self._cache.complete:
+            return UNLISTED_PAUSE
         work = self._unit_work(unit)
         if work is None:
             return RESYNC
