@@ -21,7 +21,7 @@ COMMITTER = {
     "HOME": "/nonexistent",
 }
 ENDPOINT = "say"
-SERVER = '''
+SERVER = """
 import http.server, json, os, pathlib
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -54,7 +54,7 @@ class Server(http.server.ThreadingHTTPServer):
 
 print("echo starts", flush=True)
 Server(("", 8000), Handler).serve_forever()
-'''
+"""
 
 
 def valohai(command: str = "python serve.py", name: str = ENDPOINT) -> str:

@@ -14,7 +14,7 @@ import httpx2
 from controller.cli.context import Place
 from controller.cli.serving import Served, Serving, serve
 from controller.embedded.state_directory import StateDirectory
-from controller.model.changes import Plan
+from controller.model.changes import Hold, Plan
 from controller.model.identity import ObjectKey, UnitKey
 from controller.model.record import UnitRecord
 from controller.state.record_format import from_config_map
@@ -48,7 +48,9 @@ class Stage:
     def said(self, name: str, deployment: str = DEPLOYMENT) -> dict[str, Any]:
         """The body of the endpoint's answer, or what came instead."""
         answer = self.get(path(name, deployment))
-        body: dict[str, Any] = answer.json() if answer.status_code == 200 else {"status": answer.status_code, "text": answer.text}
+        body: dict[str, Any] = (
+            answer.json() if answer.status_code == 200 else {"status": answer.status_code, "text": answer.text}
+        )
         return body
 
     def until(self, name: str, deployment: str = DEPLOYMENT, **wanted: Any) -> dict[str, Any]:
@@ -73,6 +75,11 @@ class Stage:
         made = self.plan(deployment)
         return "\n".join(r.message for r in (*made.gates, *made.holds, *made.failures)) if made else "no pass yet"
 
+    def holds(self, deployment: str = DEPLOYMENT) -> tuple[Hold, ...]:
+        """What waits for a person."""
+        made = self.plan(deployment)
+        return made.holds if made else ()
+
     def until_reason(self, *words: str, deployment: str = DEPLOYMENT) -> str:
         """The reasons as soon as they contain all the words."""
 
@@ -82,21 +89,21 @@ class Stage:
 
         return eventually(look, lambda: self.reasons(deployment))
 
+    def until_failed(self, deployment: str = DEPLOYMENT) -> str:
+        """What was given up, as soon as something was."""
+
+        def look() -> str:
+            made = self.plan(deployment)
+            return "\n".join(failure.message for failure in made.failures) if made else ""
+
+        return eventually(look, lambda: self.reasons(deployment))
+
     def until_applied(self, commit: str, deployment: str = DEPLOYMENT) -> None:
         """Wait until nothing is left to do for a commit but clocks."""
         eventually(
             lambda: commit in self.record(deployment).applied,
             lambda: f"{self.reasons(deployment)} {self.serving.controller.source_errors()}",
         )
-
-    def until_attempted(self, commit: str, deployment: str = DEPLOYMENT) -> Plan:
-        """The first plan of a commit."""
-
-        def look() -> Plan | None:
-            made = self.plan(deployment)
-            return made if made and commit in made.revision else None
-
-        return eventually(look)
 
     def record(self, deployment: str = DEPLOYMENT) -> UnitRecord:
         unit = self.unit(deployment)
