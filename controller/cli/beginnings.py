@@ -8,25 +8,32 @@ from dataclasses import dataclass, field
 
 from controller.cli.editing import block, quoted
 from controller.cli.given_files import Sources
-from controller.model.identity import slug
 
 CODEOWNERS = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS", ".gitlab/CODEOWNERS")
 """Where GitHub and GitLab look; GitHub takes the first of its three that exists."""
 
+_NOT_IN_NAMES = re.compile(r"[^a-z0-9._-]+")
 _REMOTE = re.compile(r"(?:(?:https?|ssh|git)://(?:[^/]+)/|[^/:]+:)(?:.*/)?(?P<owner>[^/]+)/(?P<name>[^/]+?)(?:\.git)?/?")
 
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """What the first files say. `version` None: a file has no bytes yet, so there is no version and no alias."""
+    """What the first files say. `version` None: a file has no bytes yet, so there is no version and no alias.
 
-    owner: str
+    `account` is the owner as the forge spells it.
+    """
+
+    account: str
     project: str
     deployment: str
     code_path: str = ""
     version: str | None = None
     alias: str = "production"
     sources: Sources = field(default_factory=dict)
+
+    @property
+    def owner(self) -> str:
+        return declared_name(self.account)
 
     def files(self, directory: str) -> dict[str, str]:
         """Paths relative to the repository, to texts."""
@@ -56,15 +63,21 @@ class Beginning:
 
 
 def owner_and_name(remote: str) -> tuple[str, str] | None:
-    """The last two names of a remote's URL, in a form that can be names here; None for a path of this machine."""
+    """The last two names of a remote's URL, as written there; None for a path of this machine."""
     match = _REMOTE.fullmatch(remote.strip())
-    return (slug(match["owner"], 63), slug(match["name"], 63)) if match else None
+    return (match["owner"], match["name"]) if match else None
 
 
-def owners_lines(directory: str, owner: str, deployment: str, alias: str) -> tuple[str, ...]:
+def declared_name(text: str) -> str:
+    """A text in a form that can be the name of an owner, a project or a deployment."""
+    return _NOT_IN_NAMES.sub("-", text.lower()).lstrip("._-")[:63].rstrip("-") or "x"
+
+
+def owners_lines(directory: str, beginning: Beginning) -> tuple[str, ...]:
     """What of the declared tree needs a second pair of eyes."""
-    paths = ("project.yaml", f"deployments/{deployment}/deployment.yaml", f"deployments/{deployment}/aliases/{alias}.yaml")
-    return tuple(f"/{directory}/{path} @{owner}" for path in paths)
+    deployment = f"deployments/{beginning.deployment}"
+    paths = ("project.yaml", f"{deployment}/deployment.yaml", f"{deployment}/aliases/{beginning.alias}.yaml")
+    return tuple(f"/{directory}/{path} @{beginning.account.removeprefix('@')}" for path in paths)
 
 
 def with_lines(text: str, lines: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from controller.cli.beginnings import CODEOWNERS, Beginning, owner_and_name, owners_lines, with_lines
+from controller.cli.beginnings import CODEOWNERS, Beginning, declared_name, owner_and_name, owners_lines, with_lines
 from controller.cli.committing import FileEdit, tell_commit, write_and_commit
 from controller.cli.context import DECLARED, find_place, state_option
 from controller.cli.exit_codes import ERROR, OK
@@ -18,7 +18,6 @@ from controller.cli.version_create import require_code
 from controller.cli.version_names import next_version_name
 from controller.loading.valohai import Endpoints, read_valohai
 from controller.model.errors import Stalled
-from controller.model.identity import slug
 from controller.source.git import Git
 from controller.source.repository import Repository
 
@@ -141,9 +140,9 @@ def _beginning(found: _Found, owner: str | None, project: str | None, deployment
     if owner is None:
         raise Stalled("there is no remote `origin` that says who the project belongs to", hint="pointsman init --owner NAME")
     return Beginning(
-        owner=slug(owner, 63),
-        project=slug(project or found.code.root.name, 63),
-        deployment=slug(deployment, 63),
+        account=owner,
+        project=declared_name(project or found.code.root.name),
+        deployment=declared_name(deployment),
         code_path=found.code.path,
         version=None if found.missing else next_version_name(date.today(), ()),
         sources=found.sources,
@@ -182,6 +181,6 @@ def _owners_edit(root: Path, beginning: Beginning) -> list[FileEdit]:
     present = next((path for path in CODEOWNERS if (root / path).is_file()), None)
     path = present or (CODEOWNERS[0] if (root / ".github").is_dir() else "CODEOWNERS")
     before = (root / path).read_bytes() if present else None
-    lines = owners_lines(DECLARED, beginning.owner, beginning.deployment, beginning.alias)
+    lines = owners_lines(DECLARED, beginning)
     after = with_lines((before or b"").decode(errors="surrogateescape"), lines).encode(errors="surrogateescape")
     return [FileEdit(path, before, after)] if after != before else []

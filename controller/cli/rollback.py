@@ -55,11 +55,11 @@ def _version_before(place: Place, tree: DeclaredTree, deployment: str, alias: st
         hint = f"git add {tree.alias_file(deployment, alias)}; git commit"
         raise Stalled(f"alias `{alias}` of {deployment} is not committed, so it has no history", hint=hint)
     stack = stack_of(change.version for change in reversed(history) if change.version)
+    if stack:
+        _refuse_after_setting(tree, deployment, stack[-1], history[0])
     if len(stack) < 2:
-        raise Stalled(
-            f"alias `{alias}` of {deployment} never led to another version", hint=f"pointsman promote {alias} VERSION"
-        )
-    _refuse_after_setting(tree, deployment, stack[-1], history[0])
+        message = f"there is no version before the present one in the history of `{alias}` of {deployment}"
+        raise Stalled(message, hint=f"pointsman promote {alias} VERSION -d {deployment}")
     usable = frozenset(name for name in stack if _is_usable(tree, name, deployment))
     confirmed = _confirmed(place, tree, deployment, alias)
     target = rollback_target(stack, usable, confirmed)
