@@ -31,7 +31,10 @@ def _ready(plan: Plan) -> tuple[str, str, str, str]:
         return "Ready", "False", plan.holds[0].reason, _words(h.message for h in plan.holds)
     if plan.is_settled:
         return "Ready", "True", "Applied", "everything declared is as declared"
-    return "Ready", "Unknown", "Reconciling", _words(g.message for g in plan.gates if not g.clock)
+    waits = [gate for gate in plan.gates if not gate.clock]
+    if waits and waits[0].reason == "Suspended":
+        return "Ready", "Unknown", "Suspended", waits[0].message
+    return "Ready", "Unknown", "Reconciling", _words(g.message for g in waits) or "changes are being carried out"
 
 
 def _kept(new: Condition, old: Condition | None) -> Condition:

@@ -60,7 +60,7 @@ def outdated(view: View, switches: Mapping[str, Switch], routes: Iterable[Versio
             gone = False
         if gone:
             yield fact
-    yield from _old_confirmations(view)
+    yield from _old_confirmations(view, present)
 
 
 def _pin_is_over(view: View, fact: Fact, switches: Mapping[str, Switch]) -> bool:
@@ -90,13 +90,14 @@ def _left_is_over(view: View, fact: Fact, switches: Mapping[str, Switch], presen
     return declared and standing(view, fact.input).phase is Phase.DONE
 
 
-def _old_confirmations(view: View) -> Iterator[Fact]:
-    by_alias: dict[str, list[Fact]] = {}
+def _old_confirmations(view: View, present: set[str]) -> Iterator[Fact]:
+    """All but the newest of each of the last versions; a workload that is still here keeps its own."""
+    by_alias: dict[str, dict[str, list[Fact]]] = {}
     for fact in view.facts(FactKind.CONFIRMED):
-        by_alias.setdefault(fact.subject, []).append(fact)
-    for facts in by_alias.values():
-        newest: dict[str, float] = {}
-        for fact in facts:
-            newest[fact.detail] = max(fact.at, newest.get(fact.detail, 0.0))
-        kept = set(sorted(newest, key=lambda version: -newest[version])[:CONFIRMED_VERSIONS])
-        yield from (fact for fact in facts if fact.detail not in kept)
+        by_alias.setdefault(fact.subject, {}).setdefault(fact.detail, []).append(fact)
+    for versions in by_alias.values():
+        newest = {version: max(facts, key=lambda f: (f.at, f.input)) for version, facts in versions.items()}
+        kept = sorted(newest.values(), key=lambda f: (-f.at, f.detail))[:CONFIRMED_VERSIONS]
+        for version, facts in versions.items():
+            known = newest[version] in kept
+            yield from (f for f in facts if not known or (f != newest[version] and f.input not in present))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from controller.model.changes import Change, Gate, Hold, Operation, Plan
 from controller.model.identity import content_hash
-from controller.model.objects import Object
+from controller.model.objects import applied_hash
+from controller.model.record import Fact
 
+_MOST_FIELDS = 8
 _SIGNS = {Operation.CREATE: "+", Operation.UPDATE: "~", Operation.DELETE: "-"}
 
 
@@ -18,9 +21,11 @@ def fingerprint(plan: Plan) -> str:
     for clock in ("now", "wake", "fingerprint", "revision"):
         document.pop(clock, None)
     document["gates"] = [{k: v for k, v in gate.items() if k != "until"} for gate in document["gates"]]
-    document["facts"] = [{k: v for k, v in fact.items() if k in ("kind", "subject", "input")} for fact in document["facts"]]
+    for memory in ("facts", "dropped"):
+        document[memory] = sorted([fact["kind"], fact["subject"], fact["input"]] for fact in document[memory])
     for change in document["changes"]:
         change.pop("resourceVersion", None)
+        change["desired"] = change["desired"] and applied_hash(change["desired"])
     return content_hash(document, 16)
 
 
@@ -38,9 +43,8 @@ def to_json(plan: Plan) -> dict[str, Any]:
         "holds": [_hold_json(hold) for hold in plan.holds],
         "golden": [{"subject": g.subject, "workload": g.workload, "path": g.path} for g in plan.golden],
         "confirms": [{"alias": c.subject, "routes": [list(route) for route in c.routes]} for c in plan.confirms],
-        "facts": [
-            {"kind": f.kind.value, "subject": f.subject, "input": f.input, "at": f.at, "detail": f.detail} for f in plan.facts
-        ],
+        "facts": [_fact_json(fact) for fact in plan.facts],
+        "dropped": [_fact_json(fact) for fact in plan.dropped],
         "warnings": list(plan.warnings),
         "wake": plan.wake,
     }
@@ -48,14 +52,16 @@ def to_json(plan: Plan) -> dict[str, Any]:
 
 def to_text(plan: Plan, *, verbose: bool = False) -> str:
     """The plan for a terminal: what changes, what waits and why, what waits for a person and the command for it."""
-    return "\n".join(_lines(plan, verbose=verbose)) + "\n"
+    head = f"{plan.unit} at {plan.revision}: {summary(plan)}"
+    return "\n".join([head, *(f"  {line}" for line in _lines(plan, verbose=verbose))]) + "\n"
 
 
 def to_markdown(plan: Plan) -> str:
-    """The plan for a pull request."""
+    """The plan for a pull request. What an endpoint or a file says in it cannot end the block that it stands in."""
     title = f"### {plan.unit}: {summary(plan)}\n"
-    body = "\n".join(_lines(plan, verbose=False, head=False))
-    return f"{title}\n```diff\n{body}\n```\n" if body else title
+    body = "\n".join(_lines(plan, verbose=False))
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", body)), default=0))
+    return f"{title}\n{fence}diff\n{body}\n{fence}\n" if body else title
 
 
 def summary(plan: Plan) -> str:
@@ -70,25 +76,32 @@ def _others(plan: Plan) -> tuple[tuple[tuple[Any, ...], str], ...]:
     return (plan.builds, "to build"), (plan.gates, "waiting"), (plan.failures, "failed"), (plan.holds, "held")
 
 
-def _lines(plan: Plan, *, verbose: bool, head: bool = True) -> Iterator[str]:
-    if head:
-        yield f"{plan.unit} at {plan.revision}: {summary(plan)}"
+def _lines(plan: Plan, *, verbose: bool) -> Iterator[str]:
+    for line in _items(plan, verbose=verbose):
+        yield "".join(c if c.isprintable() else " " for c in line)
+
+
+def _items(plan: Plan, *, verbose: bool) -> Iterator[str]:
     for spec in plan.builds:
-        yield f"  + image {spec.repository}:{spec.tag[:14]} on {spec.base}"
+        yield f"+ image {spec.repository}:{spec.tag[:14]} on {spec.base}"
     for change in plan.changes:
-        yield f"  {_SIGNS[change.operation]} {change.key.kind} {change.key.name}  {change.reason}".rstrip()
-        for item in change.fields if verbose else change.fields[:8]:
-            yield f"      {item.path}: {item.old or '(absent)'} → {item.new or '(absent)'}"
-    for gate in plan.gates:
-        yield f"  … {gate.message}"
-    for failure in plan.failures:
-        yield f"  ! {failure.message}"
+        yield f"{_SIGNS[change.operation]} {change.key.kind} {change.key.name}  {change.reason}".rstrip()
+        yield from _fields(change, len(change.fields) if verbose else _MOST_FIELDS)
+    yield from (f"… {gate.message}" for gate in plan.gates)
+    yield from (f"! {failure.message}" for failure in plan.failures)
     for hold in plan.holds:
-        yield f"  # held: {hold.message}"
+        yield f"# held: {hold.message}"
         if hold.hint:
-            yield f"      hint: {hold.hint}"
-    for warning in plan.warnings:
-        yield f"  ! {warning}"
+            yield f"    hint: {hold.hint}"
+    yield from (f"! warning: {warning}" for warning in plan.warnings)
+
+
+def _fields(change: Change, most: int) -> Iterator[str]:
+    for item in change.fields[:most]:
+        old, new = ("(absent)" if value is None else value for value in (item.old, item.new))
+        yield f"    {item.path}: {old} → {new}"
+    if len(change.fields) > most:
+        yield f"    and {len(change.fields) - most} more fields"
 
 
 def _change_json(change: Change) -> dict[str, Any]:
@@ -97,18 +110,19 @@ def _change_json(change: Change) -> dict[str, Any]:
         "object": str(change.key),
         "reason": change.reason,
         "fields": [{"path": f.path, "old": f.old, "new": f.new} for f in change.fields],
-        "desired": _plain(change.desired) if change.desired is not None else None,
+        "desired": dict(change.desired) if change.desired is not None else None,
         "uid": change.uid,
         "resourceVersion": change.resource_version,
     }
 
 
-def _plain(obj: Object) -> dict[str, Any]:
-    return dict(obj)
-
-
 def _gate_json(gate: Gate) -> dict[str, Any]:
-    return {"subject": str(gate.subject), "reason": gate.reason, "message": gate.message, "until": gate.until}
+    said = {"subject": str(gate.subject), "reason": gate.reason, "message": gate.message}
+    return {**said, "until": gate.until, "clock": gate.clock}
+
+
+def _fact_json(fact: Fact) -> dict[str, Any]:
+    return {"kind": fact.kind.value, "subject": fact.subject, "input": fact.input, "at": fact.at, "detail": fact.detail}
 
 
 def _hold_json(hold: Hold) -> dict[str, Any]:

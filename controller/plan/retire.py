@@ -45,8 +45,9 @@ def retire(view: View, switches: Mapping[str, Switch], applied: frozenset[Object
     dropped = {key_of(s.current[e]) for s in switches.values() for e in s.drops}
     keys = [k for k in view.owned if k in dropped or _goes(view, k, applied, leaving, dropped_aliases)]
     every_hold = (*holds, *([hold] if hold else []))
-    if keys and view.desired.rewritten:
-        return Retirement(tuple(changes), gates, (*every_hold, _rewritten(view, len(keys))))
+    if view.desired.rewritten and (removals := [key for key in keys if key.name not in _desired_names(view)]):
+        every_hold = (*every_hold, _rewritten(view, len(removals)))
+        keys = [key for key in keys if key not in removals]
     known = [key for key in keys if key in view.record.inventory]
     unknown = tuple(f"{key} is not in the inventory of {view.desired.unit} and stays" for key in keys if key not in known)
     known.sort(key=lambda key: (_DELETE_ORDER.index(key.kind), key))
@@ -84,18 +85,21 @@ def _workloads(view: View, switches: Mapping[str, Switch]) -> tuple[set[str], tu
     gates: list[Gate] = []
     changes: list[Change] = []
     for name, observed in sorted(view.workloads.items()):
-        if name in _desired_names(view):
-            continue
         where = standing(view, name)
-        held = view.is_held(Subject("version", view.version_of(name)))
-        if where.phase is Phase.DONE and not (held or leads_version_url(view, name)):
+        gates += _clock(view, name, where)
+        if name in _desired_names(view) or not _stays(view, name, where):
             continue
         stays.add(name)
-        gates += _clock(view, name, where)
         wanted = _kept_size(view, name, observed, where, switches)
         if wanted is not None and wanted != at(observed, "spec", "replicas"):
             changes.append(compare(resized(observed, wanted), observed, reason=f"{view.version_of(name)} to {wanted} replicas"))
     return stays, tuple(gates), changes
+
+
+def _stays(view: View, name: str, where: Standing) -> bool:
+    """Whether a workload that git does not declare is still needed: a clock runs, a mistake holds it, or a URL leads to it."""
+    held = view.is_held(Subject("version", view.version_of(name)))
+    return where.phase is not Phase.DONE or held or leads_version_url(view, name)
 
 
 def _clock(view: View, name: str, where: Standing) -> list[Gate]:

@@ -23,7 +23,7 @@ from tests.plan.world import UNIT, World, alias_file, deployment, version
 
 pytestmark = pytest.mark.pure
 
-PATIENT = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no failure
+PATIENT = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no failure
 VERSIONS = ("20181001.0", "20181002.0", "20181003.0", "20181004.0", "20181005.0")
 ALIASES = ("production", "staging")
 FILES = tuple(

@@ -314,3 +314,27 @@ def test_recreate_brings_back_old_settings_that_left_git() -> None:
     assert made.failures
     assert world.backends("production") == before
     assert all(world.ready(name) for name in before)
+
+
+# what is remembered
+
+
+def test_the_last_ten_versions_that_served_stay_known() -> None:
+    world = World()
+    names = [f"2018110{n}.0" if n < 10 else f"201811{n}.0" for n in range(1, 14)]
+    for name in names:
+        world.now += 1000
+        world.declare(deployment([name], {"production": name}, rollout=Rollout(keep_warm=0.0)))
+        assert world.settle().is_settled
+    known = {f.detail for f in world.record.facts if f.kind is FactKind.CONFIRMED}
+    assert known == set(names[-10:])
+
+
+def test_memory_does_not_grow_with_every_change_of_settings() -> None:
+    world = World()
+    for value in range(20):
+        world.now += 1000
+        settings = EndpointSettings(environment={"A": str(value)})
+        world.declare(deployment([V1], {"production": V1}, settings, rollout=Rollout(keep_warm=0.0)))
+        assert world.settle().is_settled
+    assert len(world.record.facts) < 12
