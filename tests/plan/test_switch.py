@@ -27,7 +27,7 @@ def test_first_release() -> None:
 def test_move_and_back() -> None:
     world = serving()
     world.declare(deployment([V1, V2], {"production": V2}))
-    assert world.settle().is_settled
+    assert world.run().is_settled
     assert world.alias("production") == {"predict": V2, "greet": V2}
     writes = len(world.writes)
     world.declare(deployment([V1, V2], {"production": V1}))
