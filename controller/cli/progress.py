@@ -70,4 +70,4 @@ class BuildProgress:
             share = f" {100 * done // total} %" if total else ""
             self._console.print(f"build: {what}{share}")
             told = now
-        self._told[thread] = (what, told)
+        self._told[thread] = ("" if total and done >= total else what, told)

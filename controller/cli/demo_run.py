@@ -1,0 +1,71 @@
+"""What the demo does: copy, serve, wait until everything answers, then wait for a person or give the tour."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+import threading
+from pathlib import Path
+
+from controller.cli.answering import await_answers
+from controller.cli.context import search_path
+from controller.cli.exit_codes import OK
+from controller.cli.narrate import Narrator
+from controller.cli.output import note
+from controller.cli.progress import BuildProgress
+from controller.cli.scratch import Scratch, scratch
+from controller.cli.serving import Served, Serving, serve
+from controller.cli.subject_lines import SubjectLines
+from controller.cli.tour import give_tour
+from controller.cli.up import following
+
+TRIED = "production 20181003.0 -d americas"
+
+
+def run(*, tour: bool, keep: bool, port: int | None) -> int:
+    """The demo from beginning to end. Returns the exit code; raises what `serve` raises."""
+    with scratch(keep=keep) as copy:
+        note(f"  repository: {copy.directory}")
+        if keep:
+            note(f"  kept at the end; to serve it again: {own_command()} up --committed {shlex.quote(str(copy.directory))}")
+        narrator = Narrator(note, SubjectLines(copy.directory))
+        served = Served(copy.place, committed=True, port=port)
+        with (
+            BuildProgress() as progress,
+            serve(served, progress.report, narrator.hear) as serving,
+            following(narrator, serving),
+        ):
+            urls = await_answers(serving)
+            narrator.say(f"all {len(urls)} URLs answer; the gateway lists them: {serving.url}/")
+            if tour:
+                return give_tour(copy, serving, narrator.say)
+            note(invitation(copy, serving))
+            threading.Event().wait()
+    return OK
+
+
+def invitation(copy: Scratch, serving: Serving) -> str:
+    """What to try from a second terminal: each line can be pasted as it is."""
+    pointsman = own_command()
+    question = f"curl -F image=@digits/9.png {serving.url}/ruksi/mnist/americas/production/predict-digit"
+    lines = (
+        (f"cd {shlex.quote(str(copy.directory))}", ""),
+        (question, "the old model takes this 9 for a 2"),
+        (f"{pointsman} promote {TRIED}", "a commit releases"),
+        (f"{pointsman} status --wait", "until it serves"),
+        (question, "the new model knows better"),
+        ("git revert --no-edit HEAD", "and a revert takes it back"),
+        (f"{pointsman} history", "what happened"),
+    )
+    shown = "\n".join(f"  {command}" + (f"    # {remark}" if remark else "") for command, remark in lines)
+    return f"\nTry this in a second terminal:\n\n{shown}\n\nOr let it show itself: {pointsman} demo --tour\n"
+
+
+def own_command() -> str:
+    """How this program is called from a shell: by its name where that finds it, else by its path."""
+    own = Path(sys.executable).with_name("pointsman")
+    found = shutil.which("pointsman", path=search_path())
+    if found and Path(found).resolve() == own.resolve():
+        return "pointsman"
+    return shlex.quote(str(own)) if own.is_file() else f"{shlex.quote(sys.executable)} -m controller"
