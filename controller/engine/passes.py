@@ -144,6 +144,8 @@ class Passes:
                 continue
             self._checks.submit((work.unit, golden.subject, golden.workload), partial(self._golden, work, made, golden))
         for confirm in made.confirms:
+            if all((confirm.subject, workload) in answered for _, workload, _ in confirm.routes):
+                continue
             self._checks.submit((work.unit, confirm.subject), partial(self._confirm, work, made, confirm))
 
     def _golden(self, work: UnitWork, made: Plan, check: GoldenCheck) -> None:
