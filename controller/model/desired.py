@@ -108,6 +108,8 @@ class DesiredState:
     releases: tuple[Release, ...] = ()
     rewritten: bool = False
     gone: bool = False
+    notices: tuple[str, ...] = ()
+    """What a person should know before anything starts; they change nothing."""
 
     def released(self, path: str) -> bool:
         """Whether a commit since the last change of `path` carries this deployment's `Pointsman-Allow-Prune` line."""

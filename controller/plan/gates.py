@@ -12,6 +12,7 @@ from controller.model.identity import content_hash
 from controller.model.images import BuildFailure, Image
 from controller.model.objects import Object, at
 from controller.model.record import FactKind
+from controller.plan.likely_cause import likely_cause
 from controller.plan.view import View
 
 CAPACITY_DEADLINE = 3600.0
@@ -44,9 +45,7 @@ def not_ready(view: View, workload: Workload, wanted: int, *, hold: bool) -> Gat
     subject = Subject("workload", workload.name)
     ready, available = view.ready(workload.name), view.available(workload.name)
     if ready < wanted:
-        words = explain_pods(view.pods(workload.name))
-        text = f"{workload.endpoint} {ready} of {wanted} ready" + (f": {words}" if words else "")
-        return Gate(subject, "NotReady", text)
+        return Gate(subject, "NotReady", f"{workload.endpoint} {ready} of {wanted} ready{_why(view, workload)}")
     if hold and available < wanted:
         seconds = workload.min_ready_seconds
         text = f"{workload.endpoint} is ready, {available} of {wanted} for {seconds} s"
@@ -54,6 +53,14 @@ def not_ready(view: View, workload: Workload, wanted: int, *, hold: bool) -> Gat
     if view.addresses(workload.name) < wanted:
         return Gate(subject, "NoAddresses", f"{workload.endpoint}: the gateway does not list {wanted} addresses yet")
     return None
+
+
+def _why(view: View, workload: Workload) -> str:
+    words = explain_pods(view.pods(workload.name))
+    if not words:
+        return ""
+    cause = likely_cause(words, workload.spec)
+    return f": {words} → {cause}" if cause else f": {words}"
 
 
 def needed(view: View, workload: Workload, old: str | None, *, named: bool) -> int:

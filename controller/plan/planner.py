@@ -111,7 +111,7 @@ def _assemble(made: _Decisions) -> Plan:
         golden=tuple(check for s in switches.values() for check in s.golden),
         confirms=tuple(check for s in switches.values() for check in s.confirms),
         inventory=_inventory(view, items),
-        warnings=(*retirement.warnings, *_recreate_warnings(view, switches)),
+        warnings=(*view.desired.notices, *retirement.warnings, *_recreate_warnings(view, switches)),
         wake=min((g.until for g in gates if g.until), default=None),
         unchanged=sum(c.operation is Operation.UNCHANGED for c in items),
         failures=failures,

@@ -11,6 +11,7 @@ from controller.model.diagnostics import Diagnostic, Subject
 from controller.model.identity import UnitKey
 from controller.model.images import ImageState
 from controller.model.source import Revision, Snapshot
+from controller.render.bases import base_notices
 from controller.render.routing import alias_routes, version_route
 from controller.render.scope import Scope
 from controller.render.unit import namespace, service_account
@@ -47,6 +48,7 @@ def render(
         rollout=found.rollout,
         drain_seconds=target.drain_seconds,
         rewritten=rewritten,
+        notices=base_notices(found, target),
     )
     return _with_history(desired, snapshot) if snapshot else desired
 
