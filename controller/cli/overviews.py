@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from controller.cli.chosen import Chosen
 from controller.cli.context import Place, cluster_client
 from controller.cli.observation import Observation, observe_target
 from controller.cli.outlook import Looker, Outlook
@@ -18,20 +19,6 @@ from controller.embedded.remote import RemoteStore
 from controller.loading.schema_problems import did_you_mean
 from controller.model.errors import PointsmanError, Stalled
 from controller.model.identity import UnitKey
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """What a command is about: everything, one deployment, or one of its aliases."""
-
-    deployment: str | None = None
-    alias: str | None = None
-
-    @classmethod
-    def parse(cls, text: str | None) -> Chosen:
-        """`D`, `D/ALIAS` or nothing."""
-        deployment, _, alias = (text or "").partition("/")
-        return cls(deployment or None, alias or None)
 
 
 def look(place: Place, looker: Looker, chosen: Chosen, *, patient: bool = False) -> Overview:

@@ -11,11 +11,11 @@ import click
 from rich.console import Console, Group
 from rich.live import Live
 
+from controller.cli.chosen import Chosen, complete_targets
 from controller.cli.context import Place, find_place, state_option
 from controller.cli.outlook import Looker
 from controller.cli.output import output_option, print_document
-from controller.cli.overviews import Chosen, look
-from controller.cli.selection import complete_deployments
+from controller.cli.overviews import look
 from controller.cli.status_document import Overview, document
 from controller.cli.status_text import lines
 from controller.cli.waiting import wait
@@ -37,7 +37,7 @@ class Duration(click.ParamType[float]):
 
 
 @click.command()
-@click.argument("target", metavar="[D[/ALIAS]]", required=False, shell_complete=complete_deployments)
+@click.argument("target", metavar="[D[/ALIAS]]", required=False, shell_complete=complete_targets)
 @click.option("-w", "--watch", is_flag=True, help="Show it again whenever something changes, until Ctrl-C.")
 @click.option("--wait", "waits", is_flag=True, help="Wait until a revision serves: exit 0; or until it cannot: exit 1.")
 @click.option("--revision", default="HEAD", show_default=True, help="With --wait: the commit that is to serve.")

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from rich.text import Text
 
 from controller.cli.status_document import Overview
+from controller.cli.text_table import table
 from controller.cli.unit_status import AliasStatus, UnitStatus
 from controller.cli.version_status import VersionStatus
 from controller.cli.workload_status import EndpointStatus
@@ -70,6 +71,10 @@ def _unit(status: UnitStatus, *, wide: bool) -> Iterator[Text]:
     yield from _reasons(status)
 
 
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[Text]:
+    return table(columns, rows, indent="  ")
+
+
 def _revisions(status: UnitStatus) -> str:
     attempted, applied = short(status.attempted), short(status.applied)
     if not attempted:
@@ -122,14 +127,3 @@ def _reasons(status: UnitStatus) -> Iterator[Text]:
             yield Text(f"    hint: {hold.hint}")
     for warning in status.warnings:
         yield Text(f"  ! {warning}", "yellow")
-
-
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[Text]:
-    """Columns as wide as their widest cell; the last one is not padded. Nothing without rows."""
-    every = [tuple(columns), *(tuple(row) for row in rows)]
-    if len(every) == 1:
-        return
-    widths = [max(len(row[i]) for row in every) for i in range(len(columns))]
-    for number, row in enumerate(every):
-        cells = [cell.ljust(width) for cell, width in zip(row[:-1], widths[:-1], strict=True)]
-        yield Text("  " + "  ".join([*cells, row[-1]]), "dim" if number == 0 else "")

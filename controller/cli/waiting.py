@@ -6,11 +6,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from controller.cli.chosen import Chosen
 from controller.cli.context import Place
 from controller.cli.exit_codes import ERROR, OK
 from controller.cli.outlook import Looker
 from controller.cli.output import hint, note
-from controller.cli.overviews import Chosen, look
+from controller.cli.overviews import look
 from controller.cli.status_document import Overview
 from controller.cli.status_text import short
 from controller.cli.unit_status import UnitStatus
