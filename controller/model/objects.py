@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from controller.model import labels
@@ -67,16 +67,6 @@ def put(obj: Object, value: Any, *path: str) -> dict[str, Any]:
     """A copy of `obj` with the value at a path of keys replaced; shares what it does not change."""
     first, *rest = path
     return {**obj, first: put(obj.get(first) or {}, value, *rest) if rest else value}
-
-
-def leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Every scalar with its path; an empty map or list is a leaf of its own."""
-    items = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, (list, tuple)) else None
-    if not items:
-        yield path, value
-        return
-    for step, below in items:
-        yield from leaves(below, (*path, str(step)))
 
 
 def applied_hash(obj: Object) -> str:

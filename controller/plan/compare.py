@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from controller.model import labels
 from controller.model.changes import Change, FieldChange, Operation
-from controller.model.objects import Object, annotation, applied_hash, at, key_of, leaves, put
+from controller.model.objects import Object, annotation, applied_hash, at, key_of, put
 from controller.model.routes import with_revision
 
 _UNCOMPARED = ("metadata.annotations." + labels.REVISION, "metadata.annotations." + labels.APPLIED)
@@ -55,13 +55,23 @@ def stripped(observed: Object) -> dict[str, Any]:
 
 def _field_changes(desired: Object, observed: Object) -> tuple[FieldChange, ...]:
     changes = []
-    for path, wanted in leaves(desired):
+    for path, wanted, found in _differences(desired, observed, ()):
         place = ".".join(path)
-        found = _lookup(observed, path)
-        if not _same(wanted, found) and place not in _UNCOMPARED and not _is_revision_value(desired, path):
+        if place not in _UNCOMPARED and not _is_revision_value(desired, path):
             hidden = _is_variable(path)
             changes.append(FieldChange(place, _text(found, hidden=hidden), _text(wanted, hidden=hidden)))
     return tuple(changes)
+
+
+def _differences(wanted: Any, found: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
+    """Every leaf that we want and that is not so. What is equal as a whole is not walked: nearly everything, nearly always."""
+    if _same(wanted, found):
+        return
+    if not wanted or not isinstance(wanted, (Mapping, list, tuple)):
+        yield path, wanted, found
+        return
+    for step, below in wanted.items() if isinstance(wanted, Mapping) else enumerate(wanted):
+        yield from _differences(below, _lookup(found, (str(step),)), (*path, str(step)))
 
 
 def _is_variable(path: tuple[str, ...]) -> bool:

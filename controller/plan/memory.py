@@ -44,7 +44,7 @@ def outdated(view: View, switches: Mapping[str, Switch], routes: Iterable[Versio
     """Facts whose subject has moved on."""
     waiting = _waiting(switches, routes)
     aimed = {name for s in switches.values() if not s.settled for name in s.names}
-    present = {w.name for w in view.desired.workloads.values()} | set(view.workloads)
+    present = view.desired_names | view.workloads.keys()
     for fact in view.record.facts:
         if fact.kind in (FactKind.WAITING_SINCE, FactKind.GIVEN_UP):
             gone = (fact.subject.removesuffix("/capacity"), fact.input) not in waiting
@@ -76,7 +76,7 @@ def _waiting(switches: Mapping[str, Switch], routes: Iterable[VersionRoute]) -> 
     return aliases | versions
 
 
-def _left_is_over(view: View, fact: Fact, switches: Mapping[str, Switch], present: set[str]) -> bool:
+def _left_is_over(view: View, fact: Fact, switches: Mapping[str, Switch], present: frozenset[str]) -> bool:
     """Gone with its workload, taken back by a move to it, or run out while the workload is declared anyway."""
     if fact.input not in present:
         return True
@@ -86,11 +86,10 @@ def _left_is_over(view: View, fact: Fact, switches: Mapping[str, Switch], presen
         return True
     if not switch and backend_of(view.version_routes.get((owner, endpoint))) == fact.input:
         return True
-    declared = any(w.name == fact.input for w in view.desired.workloads.values())
-    return declared and standing(view, fact.input).phase is Phase.DONE
+    return fact.input in view.desired_names and standing(view, fact.input).phase is Phase.DONE
 
 
-def _old_confirmations(view: View, present: set[str]) -> Iterator[Fact]:
+def _old_confirmations(view: View, present: frozenset[str]) -> Iterator[Fact]:
     """All but the newest of each of the last versions; a workload that is still here keeps its own."""
     by_alias: dict[str, dict[str, list[Fact]]] = {}
     for fact in view.facts(FactKind.CONFIRMED):

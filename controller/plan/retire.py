@@ -39,13 +39,13 @@ def retire(view: View, switches: Mapping[str, Switch], applied: frozenset[Object
         return Retirement(holds=(hold,))
     holds, dropped_aliases = _aliases(view)
     stays, gates, changes = _workloads(view, switches)
-    leaving = {n for n in view.workloads if n not in stays and n not in _desired_names(view)}
+    leaving = {n for n in view.workloads if n not in stays and n not in view.desired_names}
     held_versions, hold = _too_many(view, leaving)
     leaving = {n for n in leaving if view.version_of(n) not in held_versions}
     dropped = {key_of(s.current[e]) for s in switches.values() for e in s.drops}
     keys = [k for k in view.owned if k in dropped or _goes(view, k, applied, leaving, dropped_aliases)]
     every_hold = (*holds, *([hold] if hold else []))
-    if view.desired.rewritten and (removals := [key for key in keys if key.name not in _desired_names(view)]):
+    if view.desired.rewritten and (removals := [key for key in keys if key.name not in view.desired_names]):
         every_hold = (*every_hold, _rewritten(view, len(removals)))
         keys = [key for key in keys if key not in removals]
     known = [key for key in keys if key in view.record.inventory]
@@ -53,10 +53,6 @@ def retire(view: View, switches: Mapping[str, Switch], applied: frozenset[Object
     known.sort(key=lambda key: (_DELETE_ORDER.index(key.kind), key))
     deletes = tuple(_delete(view.owned[key], key) for key in known)
     return Retirement((*changes, *deletes), gates, every_hold, _left(view, known), unknown)
-
-
-def _desired_names(view: View) -> frozenset[str]:
-    return frozenset(w.name for w in view.desired.workloads.values())
 
 
 def _aliases(view: View) -> tuple[list[Hold], frozenset[str]]:
@@ -87,7 +83,7 @@ def _workloads(view: View, switches: Mapping[str, Switch]) -> tuple[set[str], tu
     for name, observed in sorted(view.workloads.items()):
         where = standing(view, name)
         gates += _clock(view, name, where)
-        if name in _desired_names(view) or not _stays(view, name, where):
+        if name in view.desired_names or not _stays(view, name, where):
             continue
         stays.add(name)
         wanted = _kept_size(view, name, observed, where, switches)
@@ -161,7 +157,7 @@ def _goes(view: View, key: ObjectKey, applied: frozenset[ObjectKey], leaving: se
     if key.kind == "ServiceAccount":
         return view.desired.gone and set(view.workloads) <= leaving
     if key.kind in ("HorizontalPodAutoscaler", "PodDisruptionBudget"):
-        return key.name in leaving or key.name in _desired_names(view)
+        return key.name in leaving or key.name in view.desired_names
     return key.name in leaving
 
 

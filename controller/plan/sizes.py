@@ -59,7 +59,7 @@ def _matched(view: View, workload: Workload, switches: Mapping[str, Switch]) -> 
     for switch in switches.values():
         if switch.target.get(endpoint) == workload:
             sources[f"{switch.alias.name}/{endpoint}"] = switch.old(endpoint)
-    lefts = (f for f in view.facts(FactKind.LEFT) if f.subject in sources and after(view, f).phase >= Phase.DRAINING)
+    lefts = (f for s in sources for f in view.facts_about(FactKind.LEFT, s) if after(view, f).phase >= Phase.DRAINING)
     names = {*filter(None, sources.values()), *(f.input for f in lefts)} - {workload.name}
     return min(max(map(view.ready, names), default=0), workload.scale.max)
 

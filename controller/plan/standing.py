@@ -33,7 +33,7 @@ def standing(view: View, workload: str) -> Standing:
     """Where a workload stands after what led to it went elsewhere; its version's own URL alone is no traffic to wait for."""
     if workload in view.alias_backends:
         return Standing(Phase.SERVING)
-    found = [after(view, fact) for fact in view.facts(FactKind.LEFT) if fact.input == workload]
+    found = [after(view, fact) for fact in view.lefts.get(workload, ())]
     if not found:
         return Standing(Phase.DONE)
     latest = max(found)
@@ -42,9 +42,7 @@ def standing(view: View, workload: str) -> Standing:
 
 def leads_version_url(view: View, workload: str) -> bool:
     """Whether the URL of a declared version leads here; that of an undeclared one goes along with its workload."""
-    return any(
-        backend_of(route) == workload for key, route in view.version_routes.items() if key in view.desired.version_routes
-    )
+    return workload in view.version_backends
 
 
 def after(view: View, fact: Fact) -> Standing:

@@ -97,8 +97,8 @@ def _target(view: View, alias: AliasRoutes) -> Switch:
     pin = pinned_version(view, alias)
     version = pin or alias.version
     current = view.alias_routes.get(alias.name, {})
-    declared = sorted(view.desired.workloads.items())
-    target = {e: w for (v, e), w in declared if v == version and (e in alias.routes or e in current)}
+    declared = view.desired_versions.get(version, ())
+    target = {w.endpoint: w for w in declared if w.endpoint in alias.routes or w.endpoint in current}
     lost = tuple(sorted(set(current) - set(target)))
     return Switch(alias, version, pin is not None, target, current, lost)
 

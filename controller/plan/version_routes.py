@@ -60,7 +60,7 @@ def _judge(view: View, answer: VersionRoute, switches: Mapping[str, Switch]) -> 
     """A route that leads nowhere useful moves at once; one that serves moves when the new settings do."""
     workload, old = answer.workload, answer.old
     naming = [s for s in switches.values() if workload in s.target.values()]
-    known = any(f.input == workload.name for f in view.facts(FactKind.CONFIRMED))
+    known = workload.name in view.confirmed_workloads
     gate = not_ready(view, workload, needed(view, workload, old, named=bool(naming)), hold=not known)
     useless = old in (None, workload.name) or view.deployment(old or "") is None
     if gate is None or useless:

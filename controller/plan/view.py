@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 from controller.health.routing import route_accepted
 from controller.health.slices import ready_addresses
 from controller.model import labels
 from controller.model.conditions import Health
-from controller.model.desired import DesiredState
+from controller.model.desired import DesiredState, Workload
 from controller.model.diagnostics import Subject
 from controller.model.identity import ObjectKey
 from controller.model.objects import Object, annotation, at
 from controller.model.observed import ObservedState
 from controller.model.record import Fact, FactKind, UnitRecord
 from controller.model.routes import backend_of
+
+T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,19 @@ class View:
     observed: ObservedState
     record: UnitRecord
     now: float
+
+    # what is desired
+
+    @cached_property
+    def desired_names(self) -> frozenset[str]:
+        """The names of all desired workloads."""
+        return frozenset(workload.name for workload in self.desired.workloads.values())
+
+    @cached_property
+    def desired_versions(self) -> Mapping[str, Sequence[Workload]]:
+        """The desired workloads of each version in the order of their endpoints."""
+        ordered = (workload for _, workload in sorted(self.desired.workloads.items()))
+        return _grouped(ordered, lambda workload: workload.version)
 
     # objects
 
@@ -86,6 +103,12 @@ class View:
                 found[backend_of(route) or ""].add(alias)
         return {name: frozenset(aliases) for name, aliases in found.items()}
 
+    @cached_property
+    def version_backends(self) -> frozenset[str]:
+        """The workloads that the URLs of declared versions lead to now."""
+        declared = self.desired.version_routes
+        return frozenset(backend_of(route) or "" for key, route in self.version_routes.items() if key in declared)
+
     # state of workloads and routes
 
     def replicas(self, workload: str) -> int:
@@ -120,10 +143,30 @@ class View:
     # memory
 
     def fact(self, kind: FactKind, subject: str, input: str | None = None) -> Fact | None:
-        return self.record.fact(kind, subject, input)
+        """The newest fact of a kind about a subject, of one input or of any."""
+        found = [fact for fact in self.facts_about(kind, subject) if input in (None, fact.input)]
+        return max(found, key=lambda fact: fact.at, default=None)
 
     def facts(self, kind: FactKind) -> Iterable[Fact]:
         return (fact for fact in self.record.facts if fact.kind is kind)
+
+    def facts_about(self, kind: FactKind, subject: str) -> Sequence[Fact]:
+        """In the order of the record."""
+        return self._by_subject.get((kind, subject), ())
+
+    @cached_property
+    def _by_subject(self) -> Mapping[tuple[FactKind, str], Sequence[Fact]]:
+        return _grouped(self.record.facts, lambda fact: (fact.kind, fact.subject))
+
+    @cached_property
+    def lefts(self) -> Mapping[str, Sequence[Fact]]:
+        """For each workload, the `left` facts of the routes that led to it."""
+        return _grouped(self.facts(FactKind.LEFT), lambda fact: fact.input)
+
+    @cached_property
+    def confirmed_workloads(self) -> frozenset[str]:
+        """The workloads that the data plane has answered with for any alias."""
+        return frozenset(fact.input for fact in self.facts(FactKind.CONFIRMED))
 
     def new_fact(self, kind: FactKind, subject: str, input: str, detail: str = "") -> Fact:
         return Fact(kind, subject, input, str(self.desired.revision), self.now, detail)
@@ -134,3 +177,10 @@ class View:
     def is_held(self, subject: Subject) -> bool:
         """Whether a mistake in the repository keeps this subject as it is."""
         return subject in self.desired.held
+
+
+def _grouped(items: Iterable[T], key: Callable[[T], K]) -> Mapping[K, Sequence[T]]:
+    groups: dict[K, list[T]] = defaultdict(list)
+    for item in items:
+        groups[key(item)].append(item)
+    return dict(groups)
