@@ -46,20 +46,16 @@ def run(*, tour: bool, keep: bool, port: int | None) -> int:
 
 
 def invitation(copy: Scratch, serving: Serving) -> str:
-    """What to try from a second terminal: each line can be pasted as it is."""
+    """What to try from a second terminal: each command can be pasted as it is, so remarks have lines of their own."""
     pointsman = own_command()
     question = f"curl -F image=@digits/9.png {serving.url}/ruksi/mnist/americas/production/predict-digit"
-    lines = (
-        (f"cd {shlex.quote(str(copy.directory))}", ""),
-        (question, "the old model takes this 9 for a 2"),
-        (f"{pointsman} promote {TRIED}", "a commit releases"),
-        (f"{pointsman} status --wait", "until it serves"),
-        (question, "the new model knows better"),
-        ("git revert --no-edit HEAD", "and a revert takes it back"),
-        (f"{pointsman} history", "what happened"),
+    trials = (
+        ("production's model takes this 9 for a 2:", f"cd {shlex.quote(str(copy.directory))}", question),
+        ("a commit releases the better one:", f"{pointsman} promote {TRIED}", f"{pointsman} status --wait", question),
+        ("and a revert takes it back:", "git revert --no-edit HEAD", f"{pointsman} status --wait", question),
     )
-    shown = "\n".join(f"  {command}" + (f"    # {remark}" if remark else "") for command, remark in lines)
-    return f"\nTry this in a second terminal:\n\n{shown}\n\nOr let it show itself: {pointsman} demo --tour\n"
+    shown = "\n".join("\n".join((f"  {remark}", *(f"      {c}" for c in commands), "")) for remark, *commands in trials)
+    return f"\nTry this in a second terminal:\n\n{shown}\nOr let it show itself: {pointsman} demo --tour\n"
 
 
 def own_command() -> str:

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a serving command once: what comes while it ends its processes cannot leave some behind."""
+"""Ctrl-C, SIGTERM and a closed terminal end a serving command once: a second one cannot make it leave processes behind."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from types import FrameType
 
 from controller.cli.exit_codes import TERMINATED
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
 def interrupted_once() -> Iterator[None]:
-    """The first of the two signals unwinds the block, later ones do nothing. Only for the main thread."""
+    """The first of these signals unwinds the block, later ones do nothing. Only for the main thread."""
     before = {number: signal.signal(number, _first) for number in _SIGNALS}
     try:
         yield
@@ -27,6 +27,6 @@ def interrupted_once() -> Iterator[None]:
 def _first(number: int, _frame: FrameType | None) -> None:
     for each in _SIGNALS:
         signal.signal(each, signal.SIG_IGN)
-    if number == signal.SIGTERM:
-        sys.exit(TERMINATED)
-    raise KeyboardInterrupt
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    sys.exit(TERMINATED)

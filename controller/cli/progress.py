@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
+from rich.console import RenderableType
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from controller.cli.output import error_console
@@ -15,28 +17,35 @@ _PLAIN_EVERY = 5.0
 _LONG = "installing requirements"
 
 
+class _Bars(Progress):
+    """Without the bars of builds that ended by an error: nobody reports those any more."""
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        fresh = time.monotonic() - _PLAIN_EVERY
+        yield self.make_tasks_table([task for task in self.tasks if task.fields["reported"] >= fresh])
+
+
 class BuildProgress:
     """Give `report` to a builder. A context manager, because a terminal's bars must be taken down."""
 
     def __init__(self) -> None:
         console = error_console()
-        self._bars = Progress(
-            TextColumn("{task.description}"), BarColumn(30), TimeElapsedColumn(), console=console, transient=True
+        self._bars = _Bars(
+            TextColumn("build: {task.description}"), BarColumn(30), TimeElapsedColumn(), console=console, transient=True
         )
         self._terminal = console.is_terminal
         self._console = console
+        self._shown = False
         self._lock = threading.Lock()
         self._tasks: dict[int, tuple[str, TaskID]] = {}
         self._told: dict[int, tuple[str, float]] = {}
 
     def __enter__(self) -> Self:
-        if self._terminal:
-            self._bars.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._terminal:
-            self._bars.stop()
+        with self._lock:
+            self._show(False)
 
     def report(self, what: str, done: int, total: int) -> None:
         """A `Progress` port: called from the building threads, each of which does one thing at a time."""
@@ -49,16 +58,22 @@ class BuildProgress:
     def _bar(self, thread: int, what: str, done: int, total: int) -> None:
         shown, task = self._tasks.get(thread, ("", None))
         finished = bool(total) and done >= total
-        if task is not None and (finished or shown != what):
+        if task is not None and not finished and shown == what:
+            self._bars.update(task, completed=done, total=total or None, reported=time.monotonic())
+            return
+        if task is not None:
             self._bars.remove_task(task)
             del self._tasks[thread]
-            task = None
-        if finished:
-            return
-        if task is None:
-            self._tasks[thread] = (what, self._bars.add_task(what, total=total or None, completed=done))
-        else:
-            self._bars.update(task, completed=done, total=total or None)
+        if not finished:
+            task = self._bars.add_task(what, total=total or None, completed=done, reported=time.monotonic())
+            self._tasks[thread] = (what, task)
+        self._show(bool(self._tasks))
+
+    def _show(self, wanted: bool) -> None:
+        """Bars are drawn, and lines of others kept clear of them, only while there is one."""
+        if wanted != self._shown:
+            self._shown = wanted
+            (self._bars.start if wanted else self._bars.stop)()
 
     def _line(self, thread: int, what: str, done: int, total: int) -> None:
         """Only what takes its time: the rest is over before its line is read."""

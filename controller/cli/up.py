@@ -63,8 +63,8 @@ def following(narrator: Narrator, serving: Serving) -> Iterator[None]:
     try:
         yield
     finally:
-        note("pointsman: stopping")
         narrator.stop()
+        note("pointsman: stopping")
 
 
 def given_files(values: tuple[str, ...]) -> GivenFiles:
