@@ -75,7 +75,7 @@ def applied_hash(obj: Object) -> str:
     skipped = (labels.APPLIED, labels.REVISION)
     kept = {k: v for k, v in (meta.get("annotations") or {}).items() if k not in skipped}
     plain = put(put(obj, kept, "metadata", "annotations"), None, "metadata", "resourceVersion")
-    return content_hash(_without_revision_header(plain), 16)
+    return content_hash(_without_revision_header(plain) if obj["kind"] == "HTTPRoute" else plain, 16)
 
 
 def _without_revision_header(value: Any) -> Any:
