@@ -6,6 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 from controller.cli.phases import Phase, SlowGates, phases_of
 from controller.engine.controller import Controller
@@ -87,8 +88,10 @@ class Narrator:
         self._tell_phases(plans, publications)
         self._tell_events()
         self._tell_standing(plans, publications)
+        mistakes = {f"{d.location}: {d.message}" for p in publications for d in p.declared.diagnostics}
         for plan in plans:
-            self._appeared(str(plan.unit), decided_lines(plan))
+            untold = tuple(hold for hold in plan.holds if hold.message not in mistakes)
+            self._appeared(str(plan.unit), decided_lines(replace(plan, holds=untold)))
         for line in self._slow.lines(plans, time.monotonic()):
             self.say(line)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from controller.model.errors import PointsmanError
 from controller.model.source import Revision
+from controller.source.adhoc import BRANCH
 from controller.source.repository import Repository
 
 _LONGEST = 100
@@ -19,6 +20,8 @@ class SubjectLines:
 
     def __call__(self, revision: Revision) -> str:
         """Without control characters; empty where git cannot say."""
+        if revision.branch == BRANCH:
+            return "the files as they lie there"
         if self._repository is None or not revision.commit:
             return ""
         try:

@@ -86,7 +86,7 @@ class SourceLoop:
                 self.error, failures, pause = None, 0, self._interval
             except (PointsmanError, OSError) as error:
                 failures += 1
-                self.error = str(error)
+                self.error = _said(error)
                 pause = min(pause_after(error, failures, random.Random()), self._interval * 4)  # noqa: S311  jitter, no secret
                 _log.warning("source %s: %s", self._source.name, error)
             self._wake.wait(pause)
@@ -95,3 +95,8 @@ class SourceLoop:
         snapshot = self._source.snapshot()
         self._observer(Step.SNAPSHOT_READ)
         return Publication(self._source, snapshot, load(snapshot, uncommitted=snapshot.local))
+
+
+def _said(error: PointsmanError | OSError) -> str:
+    hint = getattr(error, "hint", None)
+    return f"{error}\n  hint: {hint}" if hint else str(error)

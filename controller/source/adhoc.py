@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from pathlib import Path
 
 from controller.model.declared import FileContent
+from controller.model.diagnostics import Subject
 from controller.model.errors import Stalled
 from controller.model.identity import content_hash, slug
 from controller.model.source import Revision, Snapshot, VersionSource
 from controller.source.code import Codebase, GitCode
+from controller.source.nearby_files import GivenFiles, NearbyFiles, nearby_files
 from controller.source.versions import in_version
 from controller.source.worktree import WorkTree
 
@@ -22,8 +23,7 @@ OWNER, DEPLOYMENT, VERSION, ALIAS = "local", "local", "work", "latest"
 BRANCH = "worktree"
 _BLOCK = 1 << 20
 
-GivenFiles = Mapping[tuple[str, str], Path | FileContent]
-"""(endpoint, file) to its bytes: a path on this machine, or a URL with its sha256."""
+__all__ = ["AdHoc", "GivenFiles"]
 
 
 class AdHoc:
@@ -36,6 +36,7 @@ class AdHoc:
         self.name = str(self._path)
         self._directory = directory
         self._given = dict(files or {})
+        self._looked_at: tuple[Path, ...] = ()
         self._digests: dict[tuple[Path, int, int], str] = {}
         self._work_tree = WorkTree(self._path, state.resolve())
         self._codebase = Codebase(self._work_tree.objects, self.name, "", directory)
@@ -45,13 +46,18 @@ class AdHoc:
         """Differs after every edit of a file that counts; costs no process after the first time."""
         self.code.close_unused()
         given = [(str(path), _stamp(path)) for path in self._given.values() if isinstance(path, Path)]
-        return content_hash([self._work_tree.token(), given])
+        nearby = [(str(path), _stamp(path) if path.is_file() else None) for path in self._looked_at]
+        return content_hash([self._work_tree.token(), given, nearby])
 
     def snapshot(self, since: str | None = None) -> Snapshot:  # noqa: ARG002  the same interface: nothing here is history
-        """The directory as it lies there now, as if it had been declared."""
+        """The directory as it lies there now, as if it had been declared.
+
+        An endpoint whose file has no bytes is left out with a warning. Raises Stalled where that leaves none.
+        """
         with self._work_tree.objects:
             tree = self._work_tree.write()
-            files = self._declared()
+            nearby = self._nearby(tree)
+            files = self._declared(nearby)
             text = files[f"{self._directory}/versions/{VERSION}.yaml"]
             source, diagnostics = in_version(
                 VersionSource(VERSION, text, tree, provisional=True, committed=False), self._codebase, tree
@@ -63,7 +69,7 @@ class AdHoc:
             files=files,
             versions={VERSION: source},
             changed=dict.fromkeys(files, 0),
-            diagnostics=diagnostics,
+            diagnostics=(*diagnostics, *nearby.warnings(Subject("version", VERSION))),
             local=True,
         )
 
@@ -75,18 +81,30 @@ class AdHoc:
         """End what still runs."""
         self.code.close()
 
-    def _declared(self) -> dict[str, bytes]:
+    def _nearby(self, tree: str) -> NearbyFiles:
+        code = self._codebase.at(tree)
+        nearby = nearby_files(self._path, code.valohai if code else None, self._given)
+        self._looked_at = nearby.looked_at
+        nearby.require_some()
+        return nearby
+
+    def _declared(self, nearby: NearbyFiles) -> dict[str, bytes]:
         texts = {
             "project.yaml": {"format": 1, "owner": OWNER, "name": slug(self._path.name, 63)},
-            f"versions/{VERSION}.yaml": self._version(),
+            f"versions/{VERSION}.yaml": self._version(nearby),
             f"deployments/{DEPLOYMENT}/deployment.yaml": {"rollout": {"keepWarm": "0s"}},
             f"deployments/{DEPLOYMENT}/aliases/{ALIAS}.yaml": {"version": VERSION},
         }
         return {f"{self._directory}/{path}": f"{json.dumps(value, indent=2)}\n".encode() for path, value in texts.items()}
 
-    def _version(self) -> dict[str, object]:
+    def _version(self, nearby: NearbyFiles) -> dict[str, object]:
+        files = self._files(nearby.files)
+        chosen = {"endpoints": list(nearby.complete)} if nearby.lacking else {}
+        return {**chosen, **({"files": files} if files else {})}
+
+    def _files(self, sources: GivenFiles) -> dict[str, dict[str, dict[str, str]]]:
         files: dict[str, dict[str, dict[str, str]]] = {}
-        for (endpoint, name), given in sorted(self._given.items()):
+        for (endpoint, name), given in sorted(sources.items()):
             content = (
                 given
                 if isinstance(given, FileContent)
@@ -94,7 +112,7 @@ class AdHoc:
             )
             said = {"path": content.path, "url": content.url, "sha256": content.sha256}
             files.setdefault(endpoint, {})[name] = {key: value for key, value in said.items() if value}
-        return {"files": files} if files else {}
+        return files
 
     def _digest(self, path: Path) -> str:
         """Computed again only when the file changed."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from controller.loading.loader import load
 from controller.model.declared import FileContent
 from controller.model.errors import Stalled, Transient
 from controller.source.adhoc import AdHoc
@@ -270,3 +272,53 @@ def test_a_large_file_is_read_in_blocks_and_may_be_left(repo: Repo, source: Work
     assert len(next(blocks)) <= 1 << 20
     blocks.close()  # type: ignore[attr-defined]
     assert sum(len(block) for block in source.code.read(entry.blob)) == 3 << 20
+
+
+WITH_MODEL = """
+- endpoint: {name: greet, image: "python:3.11", server-command: python serve.py}
+- endpoint:
+    name: predict
+    image: tensorflow/tensorflow:2.6.0
+    wsgi: predict:predict
+    files: [{name: model, path: model.h5}]
+"""
+
+
+def undeclared(tmp_path: Path, valohai: str) -> Path:
+    directory = tmp_path / "undeclared"
+    directory.mkdir()
+    (directory / "valohai.yaml").write_text(valohai)
+    (directory / ".gitignore").write_text("*.h5\n")
+    return directory
+
+
+def test_an_endpoint_whose_file_has_no_bytes_is_left_out_and_the_others_are_served(tmp_path: Path) -> None:
+    with closing(AdHoc(undeclared(tmp_path, WITH_MODEL), state=tmp_path / "state")) as adhoc:
+        declared = load(adhoc.snapshot(), uncommitted=True)
+    assert list(declared.versions["work"].endpoints) == ["greet"]
+    assert [str(d) for d in declared.diagnostics] == [
+        "valohai.yaml:4:11: warning: predict: file `model` has no bytes, and there is no model.h5 here; "
+        "the endpoint is left out [PM316]\n"
+        "  hint: pointsman up --file predict/model=PATH|URL"
+    ]
+
+
+def test_a_file_that_lies_where_the_endpoint_looks_for_it_needs_no_word(tmp_path: Path) -> None:
+    directory = undeclared(tmp_path, WITH_MODEL)
+    with closing(AdHoc(directory, state=tmp_path / "state")) as adhoc:
+        adhoc.snapshot()
+        token = adhoc.token()
+        (directory / "model.h5").write_bytes(b"abc")
+        assert adhoc.token() != token
+        declared = load(adhoc.snapshot(), uncommitted=True)
+    content = declared.versions["work"].endpoints["predict"].files["model"]
+    assert content.url == (directory / "model.h5").as_uri()
+    assert declared.diagnostics == ()
+
+
+def test_where_no_endpoint_is_left_nothing_is_served(tmp_path: Path) -> None:
+    only = WITH_MODEL.partition("\n- endpoint:\n")[2]
+    directory = undeclared(tmp_path, f"- endpoint:\n{only}")
+    with closing(AdHoc(directory, state=tmp_path / "state")) as adhoc, pytest.raises(Stalled, match="no bytes") as caught:
+        adhoc.snapshot()
+    assert caught.value.hint == "pointsman up --file predict/model=PATH|URL"
