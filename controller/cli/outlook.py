@@ -97,7 +97,8 @@ class Looker:
         known = self._published.get(committed)
         if known is None or known[0] != token:
             snapshot = source.snapshot()
-            known = self._published[committed] = token, Publication(source, snapshot, load(snapshot))
+            declared = load(snapshot, uncommitted=snapshot.local)
+            known = self._published[committed] = token, Publication(source, snapshot, declared)
         return known[1]
 
     def _plan(self, unit: UnitKey, target: Target, publication: Publication, seen: Observation) -> UnitOutlook:

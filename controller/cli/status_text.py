@@ -48,6 +48,11 @@ def short(revision: str) -> str:
     return f"{parsed.branch}@{parsed.short}"
 
 
+def indented(message: str) -> str:
+    """An installer's lines stay apart, below the first one."""
+    return message.replace("\n", "\n    ")
+
+
 def clock(at: float) -> str:
     """A moment in UTC, as `2018-10-03 14:05:09Z`."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
@@ -111,7 +116,11 @@ def _version_row(version: VersionStatus) -> Sequence[str]:
     if version.until:
         state += f" until {clock(version.until)}"
     ready = ", ".join(f"{e.endpoint} {e.ready}/{e.wanted}" for e in version.endpoints)
-    reason = f"  {version.messages[0]}" if version.messages and version.state in ("failed", "waiting", "held") else ""
+    reason = (
+        f"  {version.messages[0].splitlines()[0]}"
+        if version.messages and version.state in ("failed", "waiting", "held")
+        else ""
+    )
     return version.name, commit, state, f"{ready}{reason}" or "-"
 
 
@@ -119,8 +128,8 @@ def _reasons(status: UnitStatus) -> Iterator[Text]:
     for gate in status.gates:
         until = f" (until {clock(gate.until)})" if gate.until and gate.clock else ""
         yield Text(f"  … {gate.message}{until}", "dim" if gate.clock else "yellow")
-    for failure in status.failures:
-        yield Text(f"  ! {failure.message}", "red")
+    for message in dict.fromkeys(failure.message for failure in status.failures):
+        yield Text(f"  ! {indented(message)}", "red")
     for hold in status.holds:
         yield Text(f"  held: {hold.message}", "magenta")
         if hold.hint:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -20,6 +21,7 @@ from controller.model.record import FactKind, UnitRecord
 from controller.model.routes import backend_of
 
 BUILD_FAILED = "BuildFailed"
+_CANNOT_BE_BUILT = re.compile(r"([\w-]+): the image cannot be built")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +87,20 @@ def unit_status(
 
 def with_build_failures(plan: Plan, record: UnitRecord) -> Plan:
     """The plan with the build failures that only the controller's process and the record's conditions know."""
-    failed = [c for c in record.conditions if c.type == "Stalled" and c.reason == BUILD_FAILED]
-    missing = [gate for gate in plan.gates if gate.reason == "ImageMissing"]
-    if not (failed and missing):
+    words = next((c.message for c in record.conditions if c.type == "Stalled" and c.reason == BUILD_FAILED), "")
+    endpoints = set(_CANNOT_BE_BUILT.findall(words))
+    failed = {gate for gate in plan.gates if gate.reason == "ImageMissing" and _endpoint_of(gate) in endpoints}
+    if not failed:
         return plan
-    subjects = [gate.subject for gate in missing if gate.subject.kind == "alias"] or [missing[0].subject]
-    failures = tuple(Gate(subject, BUILD_FAILED, failed[0].message) for subject in dict.fromkeys(subjects))
-    return replace(plan, gates=tuple(g for g in plan.gates if g not in missing), failures=(*plan.failures, *failures))
+    message = "; ".join(dict.fromkeys(words.split("; ")))
+    failures = tuple(Gate(gate.subject, BUILD_FAILED, message) for gate in plan.gates if gate in failed)
+    rest = tuple(gate for gate in plan.gates if gate not in failed)
+    return replace(plan, gates=rest, failures=(*plan.failures, *dict.fromkeys(failures)))
+
+
+def _endpoint_of(gate: Gate) -> str:
+    """The endpoint that a missing image is for: `[production → v2 waits: ]predict-digit: its image ...`."""
+    return gate.message.partition(": its image")[0].rpartition(" ")[2]
 
 
 def only_alias(status: UnitStatus, alias: str) -> UnitStatus:

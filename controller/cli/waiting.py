@@ -71,7 +71,7 @@ def wait(place: Place, chosen: Chosen, revision: str, timeout: float) -> int:
         return OK
     if found.hint:
         hint(found.hint)
-    note(f"error: {found.reason}")
+    note(f"error: {' '.join(found.reason.split())}")
     return ERROR
 
 
