@@ -44,7 +44,7 @@ def _is_own_code(name: str, spec: ImageSpec) -> bool:
 def _requirements(spec: ImageSpec) -> str:
     if spec.requirements is None:
         return "requirements-deployment.txt, which does not exist yet"
-    return "requirements-deployment.txt (or requirements.txt, where that is the only one)"
+    return "requirements-deployment.txt, or to requirements.txt if that is the only one"
 
 
 def _missing_from(spec: ImageSpec) -> str:

@@ -24,7 +24,7 @@ def base_notices(deployment: Deployment, target: TargetProfile) -> tuple[str, ..
 
 def _notice(endpoint: VersionEndpoint, python: str) -> Iterator[str]:
     repository, tag = _split(endpoint.base)
-    lead = f"{endpoint.definition.name}: its base image {endpoint.base} is not run here, but this machine's Python {python}"
+    lead = f"{endpoint.definition.name} runs on this machine's Python {python}, not on its base image {endpoint.base}"
     if repository not in _PYTHON:
         yield f"{lead}; {_missing(repository, endpoint)}"
     elif (wanted := _VERSION.match(tag)) and wanted[1] != python:

@@ -10,7 +10,7 @@ from controller.plan.likely_cause import likely_cause
 
 pytestmark = pytest.mark.pure
 
-FILE = "requirements-deployment.txt (or requirements.txt, where that is the only one)"
+FILE = "requirements-deployment.txt, or to requirements.txt if that is the only one"
 
 
 def spec(requirements: str | None = "pillow==8.3.2\n", base: str = "host:cpython-3.11-linux-x86_64") -> ImageSpec:

@@ -10,7 +10,7 @@ from controller.model.desired import TargetProfile
 
 pytestmark = pytest.mark.pure
 
-NOT_RUN = "is not run here, but this machine's Python 3.11"
+RUNS = "predict-digit runs on this machine's Python 3.11, not on its base image"
 BRINGS = "must be in requirements-deployment.txt"
 
 
@@ -42,7 +42,7 @@ def test_the_machines_own_python_needs_no_word(base: str) -> None:
     ],
 )
 def test_any_other_base_is_named_with_what_it_may_bring(base: str, requirements: str | None, more: str) -> None:
-    assert notices(base, requirements) == (f"predict-digit: its base image {base} {NOT_RUN}{more}",)
+    assert notices(base, requirements) == (f"{RUNS} {base}{more}",)
 
 
 def test_where_images_run_nothing_is_said() -> None:
