@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -25,7 +26,7 @@ from controller.model.declared import (
 )
 from controller.model.desired import DesiredState
 from controller.model.diagnostics import Location
-from controller.model.objects import applied_hash, leaves
+from controller.model.objects import applied_hash
 from controller.render.renderer import render
 
 pytestmark = pytest.mark.pure
@@ -144,3 +145,13 @@ def test_of_a_secret_only_name_and_key_are_said_and_only_where_kubelet_reads_the
     desired = render(declared(deployment), "americas", KUBERNETES, {})
     places = [path for obj in templates(desired) for path, value in leaves(obj) if key in str(value)]
     assert [path[-3:] for path in places] == [("valueFrom", "secretKeyRef", "key")]
+
+
+def leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every scalar with its path; an empty map or list is a leaf of its own."""
+    items = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, (list, tuple)) else None
+    if not items:
+        yield path, value
+        return
+    for step, below in items:
+        yield from leaves(below, (*path, str(step)))
