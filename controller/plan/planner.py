@@ -16,6 +16,7 @@ from controller.model.record import Fact, FactKind, UnitRecord
 from controller.plan.items import desired_items
 from controller.plan.memory import moved_facts, outdated
 from controller.plan.retire import Retirement, retire
+from controller.plan.sizes import port_blocked
 from controller.plan.switch import Switch, lost_record_input, plan_switch
 from controller.plan.version_routes import VersionRoute, plan_version_route
 from controller.plan.view import View
@@ -145,8 +146,10 @@ def _inventory(view: View, items: Iterable[Change]) -> frozenset[ObjectKey]:
 
 
 def _recreate_warnings(view: View, switches: Mapping[str, Switch]) -> Iterator[str]:
-    if view.desired.rollout.strategy != "recreate":
-        return
+    recreate = view.desired.rollout.strategy == "recreate"
     for switch in switches.values():
-        if switch.current and not (switch.in_place or switch.failures or switch.holds):
-            yield f"{switch.alias.name} → {switch.version}: requests will fail during this switch (strategy: recreate)"
+        if not switch.current or switch.in_place or switch.failures or switch.holds:
+            continue
+        if recreate or any(port_blocked(view, name) for name in switch.names):
+            why = "strategy: recreate" if recreate else "its server's port cannot be mapped"
+            yield f"{switch.alias.name} → {switch.version}: requests will fail during this switch ({why})"

@@ -16,6 +16,8 @@ from controller.plan.standing import Phase, after, standing
 from controller.plan.switch import Switch, golden_subject
 from controller.plan.view import View
 
+_WAITING = ("status", "containerStatuses", 0, "state", "waiting", "reason")
+
 
 @dataclass(frozen=True, slots=True)
 class Size:
@@ -67,7 +69,7 @@ def _matched(view: View, workload: Workload, switches: Mapping[str, Switch]) -> 
 def recreated(view: View, name: str, switches: Mapping[str, Switch]) -> int | None:
     """Under `strategy: recreate` the old goes to 0 before the new starts, and comes back first if that fails."""
     if view.desired.rollout.strategy != "recreate":
-        return None
+        return 0 if yields_port(view, name, switches) else None
     leading = [switches.get(alias) for alias in view.alias_backends.get(name, ())]
     if leading:
         leaving = [s for s in leading if s and name not in s.names and (s.moves or _waits_for_pods(s))]
@@ -80,6 +82,20 @@ def recreated(view: View, name: str, switches: Mapping[str, Switch]) -> int | No
     if any(_runs(view, old) and not _needed_elsewhere(view, switches, switch, old) for switch, old in aiming):
         return view.replicas(name)
     return None
+
+
+def yields_port(view: View, name: str, switches: Mapping[str, Switch]) -> bool:
+    """Whether a server whose port the embedded target cannot map ends so that the one that an alias waits for can listen."""
+    if any(name in switch.names for switch in switches.values()) or port_blocked(view, name):
+        return False
+    waiting = {e for s in switches.values() if not s.in_place for e, w in s.target.items() if port_blocked(view, w.name)}
+    deployment = view.deployment(name)
+    return deployment is not None and annotation(deployment, labels.ENDPOINT) in waiting
+
+
+def port_blocked(view: View, workload: str) -> bool:
+    """Whether a replica waits for a port that another server on this machine holds."""
+    return any(at(pod, *_WAITING) == "PortInUse" for pod in view.pods(workload))
 
 
 def _waits_for_pods(switch: Switch) -> bool:

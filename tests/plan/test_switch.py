@@ -153,3 +153,26 @@ def test_lost_record_waits_for_a_person() -> None:
     made = world.settle()
     assert [h.reason for h in made.holds] == ["RecordLost"]
     assert world.alias("production") == {"predict": V1, "greet": V1}
+
+
+def test_a_server_whose_port_cannot_be_mapped_makes_room_for_its_successor() -> None:
+    world = World()
+    holders: dict[str, str] = {}
+
+    def behaviour(name: str) -> str:
+        endpoint = name.split("-", maxsplit=1)[0]
+        holder = holders.get(endpoint)
+        if holder is None or not world.replicas(holder):
+            holders[endpoint] = holder = name
+        return "ready" if holder == name else "port-in-use"
+
+    world.behaviour = behaviour
+    one = {V1: version(V1, ("predict",))}
+    world.declare(deployment(one, {"production": V1}))
+    assert world.settle().is_settled
+    world.declare(deployment({**one, V2: version(V2, ("predict",))}, {"production": V2}))
+    world.run()
+    assert any("requests will fail during this switch" in w for made in world.plans for w in made.warnings)
+    world.now += 60
+    world.run()
+    assert world.alias("production") == {"predict": V2}

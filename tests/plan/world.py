@@ -242,7 +242,9 @@ class World:
             assert after is None or after >= before or not draining, f"{name} drains and would shrink from {before} to {after}"
 
     def _recreates(self) -> bool:
-        return self.declared is not None and self.declared.rollout.strategy == "recreate"
+        """Whether requests may fail during a switch: asked for, or because two servers cannot listen side by side."""
+        blocked = any(self.behaviour(k.name) == "port-in-use" for k in self.objects if k.kind == "Deployment")
+        return blocked or (self.declared is not None and self.declared.rollout.strategy == "recreate")
 
     def _check_move(self, change: Change, live: Object | None) -> None:
         """An alias moves only to what is ready and passed its golden requests; what it left drains."""
@@ -329,6 +331,9 @@ def _pod(behaviour: str) -> Object:
         state = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}}
         status = {"name": "endpoint", "ready": False, "restartCount": 3, "state": state, "lastState": last}
         return {"metadata": {"name": "p"}, "status": {"phase": "Running", "containerStatuses": [status]}}
+    if behaviour == "port-in-use":
+        status = {"name": "endpoint", "ready": False, "restartCount": 0, "state": {"waiting": {"reason": "PortInUse"}}}
+        return {"metadata": {"name": "p"}, "status": {"phase": "Pending", "containerStatuses": [status]}}
     status = {"name": "endpoint", "ready": True, "restartCount": 0, "state": {"running": {}}}
     return {"metadata": {"name": "p"}, "status": {"phase": "Running", "containerStatuses": [status]}}
 
