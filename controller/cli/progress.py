@@ -12,8 +12,10 @@ from rich.console import RenderableType
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from controller.cli.output import error_console
+from controller.model.errors import Transient
 
 _PLAIN_EVERY = 5.0
+_GIVING_UP = 10.0
 _LONG = "installing requirements"
 
 
@@ -26,7 +28,7 @@ class _Bars(Progress):
 
 
 class BuildProgress:
-    """Give `report` to a builder. A context manager, because a terminal's bars must be taken down."""
+    """Give `report` to a builder. A context manager around what builds: at its end, builds that still run are given up."""
 
     def __init__(self) -> None:
         console = error_console()
@@ -37,25 +39,37 @@ class BuildProgress:
         self._console = console
         self._shown = False
         self._lock = threading.Lock()
-        self._tasks: dict[int, tuple[str, TaskID]] = {}
-        self._told: dict[int, tuple[str, float]] = {}
+        self._ended = False
+        self._tasks: dict[threading.Thread, tuple[str, TaskID]] = {}
+        self._told: dict[threading.Thread, tuple[str, float]] = {}
+        self._threads: set[threading.Thread] = set()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         with self._lock:
+            self._ended = True
             self._show(False)
+        for thread in self._threads - {threading.current_thread()}:
+            thread.join(_GIVING_UP)
 
     def report(self, what: str, done: int, total: int) -> None:
-        """A `Progress` port: called from the building threads, each of which does one thing at a time."""
-        with self._lock:
-            if self._terminal:
-                self._bar(threading.get_ident(), what, done, total)
-            else:
-                self._line(threading.get_ident(), what, done, total)
+        """A `Progress` port: called from the building threads, each of which does one thing at a time.
 
-    def _bar(self, thread: int, what: str, done: int, total: int) -> None:
+        Raises `Transient` after the end, so that no installation outlives what was interrupted.
+        """
+        thread = threading.current_thread()
+        with self._lock:
+            if self._ended:
+                raise Transient("the build was given up, because its controller ended")
+            self._threads.add(thread)
+            if self._terminal:
+                self._bar(thread, what, done, total)
+            else:
+                self._line(thread, what, done, total)
+
+    def _bar(self, thread: threading.Thread, what: str, done: int, total: int) -> None:
         shown, task = self._tasks.get(thread, ("", None))
         finished = bool(total) and done >= total
         if task is not None and not finished and shown == what:
@@ -75,7 +89,7 @@ class BuildProgress:
             self._shown = wanted
             (self._bars.start if wanted else self._bars.stop)()
 
-    def _line(self, thread: int, what: str, done: int, total: int) -> None:
+    def _line(self, thread: threading.Thread, what: str, done: int, total: int) -> None:
         """Only what takes its time: the rest is over before its line is read."""
         now = time.monotonic()
         shown, told = self._told.get(thread, ("", now))

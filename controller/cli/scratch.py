@@ -94,7 +94,7 @@ def _claim(home: Path) -> tuple[OwnerLock, Scratch]:
 
 def _remove(copy: Scratch) -> None:
     """The copy, its state, and the processes that a killed demo has left running."""
-    for directory, record in read_records(copy.state.run):
+    for directory, record in read_records(copy.state.run / "replicas"):
         end_survivors(directory, record)
     shutil.rmtree(copy.state.root, ignore_errors=True)
     shutil.rmtree(copy.directory, ignore_errors=True)
