@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from controller.loading.inheritance import EMPTY, Branch, as_branch, over, placed
 from controller.loading.layout import Layout, lay_out
@@ -42,7 +43,7 @@ class DeclaredVersion:
         return self.deployments is None or deployment in self.deployments
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reading:
     """Everything that could be read. `merged` holds each deployment's values over the project's defaults."""
 
@@ -61,9 +62,18 @@ class Reading:
         """(deployment, alias) of every alias that could be read."""
         return ((deployment, alias) for deployment, aliases in self.aliases.items() for alias in aliases.values())
 
-    def versions_of(self, deployment: str) -> Iterator[DeclaredVersion]:
+    def versions_of(self, deployment: str) -> Sequence[DeclaredVersion]:
         """The enabled versions that are meant for a deployment, in the order of their names."""
-        return (v for v in self.versions.values() if v.enabled and v.is_for(deployment))
+        return self._meant.get(deployment, ())
+
+    @cached_property
+    def _meant(self) -> Mapping[str, Sequence[DeclaredVersion]]:
+        meant: dict[str, list[DeclaredVersion]] = {name: [] for name in self.layout.deployment_names}
+        for version in self.versions.values():
+            if version.enabled:
+                for name in meant.keys() if version.deployments is None else meant.keys() & version.deployments:
+                    meant[name].append(version)
+        return meant
 
 
 def read_declared(snapshot: Snapshot) -> tuple[Reading, list[Diagnostic]]:

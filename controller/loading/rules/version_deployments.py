@@ -12,7 +12,8 @@ from controller.model.diagnostics import Diagnostic, Severity, Subject
 
 def check(reading: Reading) -> Iterator[Diagnostic]:
     """A warning for a deployment that is not there: a version outlives deployments, and cannot be edited then."""
-    known = reading.layout.deployment_names
+    names = reading.layout.deployment_names
+    known = frozenset(names)
     for version in reading.versions.values():
         node = find(version.root, "deployments")
         for item in node.items if isinstance(node, ListNode) and version.enabled else ():
@@ -21,4 +22,4 @@ def check(reading: Reading) -> Iterator[Diagnostic]:
                 message = f"version `{version.name}` is for deployment `{name}`, which does not exist"
                 place = location(version.file, item)
                 subject = Subject("version", version.name)
-                yield Diagnostic("PM318", Severity.WARNING, message, place, subject, did_you_mean(name, known))
+                yield Diagnostic("PM318", Severity.WARNING, message, place, subject, did_you_mean(name, names))
