@@ -13,7 +13,7 @@ CODEOWNERS = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS", ".gitlab/CO
 """Where GitHub and GitLab look; GitHub takes the first of its three that exists."""
 
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9._-]+")
-_REMOTE = re.compile(r"(?:(?:https?|ssh|git)://(?:[^/]+)/|[^/:]+:)(?:.*/)?(?P<owner>[^/]+)/(?P<name>[^/]+?)(?:\.git)?/?")
+_REMOTE = re.compile(r"(?:(?:https?|ssh|git)://(?:[^/]+)/|[^/:]+:(?!//))(?:.*/)?(?P<owner>[^/]+)/(?P<name>[^/]+?)(?:\.git)?/?")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,12 +18,14 @@ from controller.loading.nodes import plain
 from controller.model.errors import Stalled
 
 _PLAIN_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_UNPRINTABLE = re.compile(r"[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
+"""JSON leaves these as they are, YAML wants them escaped (YAML 1.2, section 5.1)."""
 _GUESSED = re.compile(r"(?i:y|n|yes|no|on|off|true|false|null)")
 
 
 def quoted(text: str) -> str:
     """Text as a YAML scalar that no reader takes for anything else."""
-    return json.dumps(text, ensure_ascii=False)
+    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(text, ensure_ascii=False))
 
 
 def flow(value: object) -> str:
@@ -61,7 +63,7 @@ def _edited(text: str, path: Sequence[str], value: object) -> str:
     if node is None:
         return _appended(text, path, value)
     if not rest:
-        return f"{text[: node.start_mark.index]}{flow(value)}{text[_end(node) :]}"
+        return _replaced(text, node, value)
     return _inserted(text, node, rest, value) if isinstance(node, yaml.MappingNode) else text
 
 
@@ -75,6 +77,17 @@ def _descend(root: yaml.Node | None, path: Sequence[str]) -> tuple[yaml.Node | N
             return node, path[depth:]
         node = below
     return node, ()
+
+
+def _replaced(text: str, node: yaml.Node, value: object) -> str:
+    """A block, which begins on a line of its own, goes up to the line of its key."""
+    start, end = int(node.start_mark.index), _end(node)
+    newline = _newline(text)
+    if text[:end].endswith(newline):
+        end -= len(newline)
+    if isinstance(node, yaml.CollectionNode) and not node.flow_style:
+        return f"{text[: text.rfind(':', 0, start) + 1]} {flow(value)}{text[end:]}"
+    return f"{text[:start]}{flow(value)}{text[end:]}"
 
 
 def _inserted(text: str, node: yaml.MappingNode, rest: Sequence[str], value: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from controller.cli.context import Place, cluster_client
@@ -27,6 +27,7 @@ from controller.model.changes import Plan
 from controller.model.declared import DeclaredState
 from controller.model.identity import UnitKey
 from controller.model.ports import ClusterClient
+from controller.model.record import UnitRecord
 from controller.plan.planner import held_plan, plan
 from controller.state.record_format import from_config_map
 
@@ -64,9 +65,22 @@ def _plan(work: UnitWork, builds: Builds, now: float) -> Plan:
     holding = holding_diagnostics(work.publication, work.unit)
     if holding:
         return held_plan(work.unit, str(declared.revision), holding, record, now)
-    desired = Desire(builds).of(work.unit, work.target, work.publication, record)
+    publication = replace(work.publication, declared=_resolved(declared, record))
+    desired = Desire(builds).of(work.unit, work.target, publication, record)
     secrets = (reference.secret for workload in desired.workloads.values() for reference in workload.secrets)
     return plan(desired, observe(work.cache, work.target.client, work.unit, secrets), record, now)
+
+
+def _resolved(declared: DeclaredState, record: UnitRecord) -> DeclaredState:
+    """A commit that the unit's record knows is not provisional any more, wherever it is looked at from."""
+    deployments = {}
+    for name, deployment in declared.deployments.items():
+        served = {
+            version: replace(s, version=replace(s.version, provisional=s.version.commit != record.commits.get(version)))
+            for version, s in deployment.versions.items()
+        }
+        deployments[name] = replace(deployment, versions=served)
+    return replace(declared, deployments=deployments)
 
 
 def _units(publication: Publication, cache: TargetCache) -> Sequence[UnitKey]:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from controller.cli.context import DECLARED, Place, find_place
-from controller.loading.loader import read_all
+from controller.loading.loader import load, read_all
 from controller.loading.reading import DeclaredVersion, Reading
 from controller.loading.schema_problems import did_you_mean
 from controller.model.declared import Alias
-from controller.model.diagnostics import Diagnostic, Subject, ordered
+from controller.model.diagnostics import Diagnostic, Subject
 from controller.model.errors import Stalled
 from controller.model.source import Snapshot
 from controller.source.claims import CodePlace, code_place
@@ -120,8 +120,9 @@ def tree_at(place: Place, *, uncommitted: bool = False) -> DeclaredTree:
     """Read everything at a place that is known."""
     with working_directory(place) as source:
         snapshot = source.snapshot()
-    reading, diagnostics = read_all(snapshot, uncommitted=uncommitted)
-    return DeclaredTree(Path(snapshot.source), snapshot, reading, ordered((*diagnostics, *snapshot.diagnostics)))
+    reading, _ = read_all(snapshot, uncommitted=uncommitted)
+    diagnostics = load(snapshot, uncommitted=uncommitted).diagnostics
+    return DeclaredTree(Path(snapshot.source), snapshot, reading, diagnostics)
 
 
 def _declared_directory(source: Path) -> str:

@@ -42,6 +42,8 @@ def create_version(place: Place, wish: Wish, today: date, *, no_commit: bool, br
     """Write the version's file, make sure that it is a version, commit it and say what follows."""
     tree = tree_at(place)
     name = _free_name(tree, wish.name, today)
+    for deployment in wish.deployments:
+        tree.require_deployment(deployment)
     path = tree.version_file(name)
     code = Code(tree.root, tree.code.path, tree.code.repository)
     if wish.origin is None and wish.commit is None and code.elsewhere is None:
@@ -149,7 +151,8 @@ def require_code(code: Code, directory: str) -> None:
     valohai = f"{code.path}/valohai.yaml".lstrip("/")
     if not git.text("ls-tree", "HEAD", "--", valohai):
         raise Stalled(f"git does not hold {valohai} yet", hint=f"git add {valohai}; git commit")
-    changed = git.text("diff", "--name-only", "HEAD", "--", f":(top,literal){code.path or '.'}", f":(top,exclude){directory}")
+    inside = f":(top,literal){code.path}" if code.path else ":(top)"
+    changed = git.text("diff", "--name-only", "HEAD", "--", inside, f":(top,exclude){directory}")
     names = changed.splitlines()
     if valohai in names:
         raise Stalled(f"{valohai} has changes that are not committed", hint=f"git commit {valohai}, then again")
