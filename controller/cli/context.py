@@ -23,6 +23,7 @@ from controller.model.ports import ClusterClient
 
 F = TypeVar("F", bound=Callable[..., Any])
 DECLARED = "pointsman"
+VALOHAI = "valohai.yaml"
 
 
 def state_option(function: F) -> F:
@@ -79,10 +80,13 @@ def search_path() -> str:
 
 
 def _source_root(here: Path) -> Path:
-    for directory in (here, *here.parents):
-        if (directory / DECLARED / "project.yaml").is_file() or (directory / ".git").exists():
-            return directory
-    return here
+    """The nearest declared tree of the repository; else the nearest `valohai.yaml`; else where the repository begins."""
+    above = (here, *here.parents)
+    root = next((d for d in above if (d / ".git").exists()), None)
+    inside = above[: above.index(root) + 1] if root else above
+    marks = (f"{DECLARED}/project.yaml", VALOHAI)
+    found = (directory for mark in marks for directory in inside if (directory / mark).is_file())
+    return next(found, root or here)
 
 
 def _source_of(here: Path, running: StateDirectory, home: Path) -> Path:

@@ -14,6 +14,7 @@ from controller.model.declared import DeclaredFile, EndpointDefinition, FileCont
 from controller.model.diagnostics import Diagnostic, Severity, Subject
 from controller.model.errors import Stalled
 
+VALOHAI = "valohai.yaml"
 GivenFiles = Mapping[tuple[str, str], Path | FileContent]
 """(endpoint, file) to its bytes: a path on this machine, or a URL with its sha256."""
 
@@ -55,13 +56,31 @@ class NearbyFiles:
 
 
 def nearby_files(directory: Path, valohai: bytes | None, given: GivenFiles) -> NearbyFiles:
-    """What the endpoints of `valohai.yaml` need, as far as it was given or lies in the directory."""
-    definitions = read_valohai(valohai, "valohai.yaml")[0] if valohai else {}
+    """What the endpoints of `valohai.yaml` need, as far as it was given or lies in the directory.
+
+    Raises Stalled where there is no endpoint to begin with.
+    """
+    if valohai is None:
+        raise _without_valohai(directory)
+    definitions, mistakes = read_valohai(valohai, VALOHAI)
+    if not definitions and not mistakes:
+        hint = "add an `- endpoint:` item with `name`, `image` and `server-command` or `wsgi`"
+        raise Stalled(f"{directory / VALOHAI} declares no endpoint", hint=hint)
     wanted = [(e, file) for e in definitions.values() for file in e.files if (e.name, file.name) not in given]
     places = {(e.name, file.name): directory / file.path for e, file in wanted}
     found = {name: place for name, place in places.items() if place.is_file()}
     lacking = tuple((e, file) for e, file in wanted if (e.name, file.name) not in found)
     return NearbyFiles(tuple(definitions), {**found, **given}, tuple(places.values()), lacking)
+
+
+def _without_valohai(directory: Path) -> Stalled:
+    below = sorted(path.parent.name for path in directory.glob(f"*/{VALOHAI}"))
+    hint = (
+        f"pointsman up {below[0]}"
+        if below
+        else "add one with an `- endpoint:` item, or name the directory: pointsman up DIRECTORY"
+    )
+    return Stalled(f"{directory} has no {VALOHAI}", hint=hint)
 
 
 def _message(endpoint: EndpointDefinition, file: DeclaredFile) -> str:

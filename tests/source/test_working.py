@@ -230,9 +230,26 @@ def test_no_process_and_no_descriptor_is_left(repo: Repo, tmp_path: Path) -> Non
 
 def test_an_empty_directory(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    adhoc = AdHoc(tmp_path / "empty", state=tmp_path / "state")
-    assert adhoc.snapshot().versions["work"].valohai is None
-    assert adhoc.token() == adhoc.token()
+    with closing(AdHoc(tmp_path / "empty", state=tmp_path / "state")) as adhoc:
+        with pytest.raises(Stalled, match=r"empty has no valohai\.yaml") as caught:
+            adhoc.snapshot()
+        assert "pointsman up DIRECTORY" in (caught.value.hint or "")
+        assert adhoc.token() == adhoc.token()
+
+
+def test_a_directory_of_projects_names_the_first(tmp_path: Path) -> None:
+    for name in ("02_other", "01_graph"):
+        (tmp_path / "samples" / name).mkdir(parents=True)
+        (tmp_path / "samples" / name / "valohai.yaml").write_text(WITH_MODEL)
+    with closing(AdHoc(tmp_path / "samples", state=tmp_path / "state")) as adhoc, pytest.raises(Stalled) as caught:
+        adhoc.snapshot()
+    assert caught.value.hint == "pointsman up 01_graph"
+
+
+def test_training_steps_alone_serve_nothing(tmp_path: Path) -> None:
+    directory = undeclared(tmp_path, "- step: {name: train, image: python, command: python train.py}\n")
+    with closing(AdHoc(directory, state=tmp_path / "state")) as adhoc, pytest.raises(Stalled, match="declares no endpoint"):
+        adhoc.snapshot()
 
 
 def test_state_inside_the_directory_is_no_part_of_it(repo: Repo) -> None:
