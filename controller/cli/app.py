@@ -19,8 +19,23 @@ from controller.model.errors import PointsmanError
 GROUPS: dict[str, tuple[str, ...]] = {
     "Try": ("demo", "up", "init"),
     "Release": ("validate", "plan", "show", "version", "promote", "rollback", "allow-prune"),
-    "Operate": ("apply", "status", "history", "logs", "reconcile", "secret", "completion"),
+    "Operate": (
+        "apply",
+        "status",
+        "history",
+        "logs",
+        "pin",
+        "unpin",
+        "suspend",
+        "resume",
+        "reconcile",
+        "secret",
+        "completion",
+    ),
 }
+
+MODULES = {"unpin": "pin", "resume": "suspend"}
+"""Verbs that live beside their opposite."""
 
 
 class Verbs(click.Group):
@@ -33,12 +48,12 @@ class Verbs(click.Group):
         if cmd_name not in self.list_commands(ctx):
             return None
         name = cmd_name.replace("-", "_")
-        command: click.Command = getattr(importlib.import_module(f"controller.cli.{name}"), name)
+        command: click.Command = getattr(importlib.import_module(f"controller.cli.{MODULES.get(name, name)}"), name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for group, verbs in GROUPS.items():
-            rows = [(verb, command.get_short_help_str(80)) for verb in verbs if (command := self.get_command(ctx, verb))]
+            rows = [(verb, command.get_short_help_str(110)) for verb in verbs if (command := self.get_command(ctx, verb))]
             with formatter.section(group):
                 formatter.write_dl(rows)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from controller.model.changes import ConfirmCheck, GoldenCheck
 from controller.model.record import Fact, FactKind
@@ -27,6 +28,14 @@ def moved_facts(view: View, switches: Iterable[Switch], routes: Iterable[Version
     for route in routes:
         if route.moves and route.old:
             yield view.new_fact(FactKind.LEFT, golden_subject(route.workload), route.old)
+
+
+def completed_pins(view: View) -> Iterator[Fact]:
+    """A new pin learns where git wants its alias, so that a commit which moves the alias ends it."""
+    for fact in view.facts(FactKind.PINNED):
+        alias = view.desired.aliases.get(fact.subject)
+        if alias and not fact.detail:
+            yield replace(fact, detail=alias.version)
 
 
 def passed_facts(check: GoldenCheck, revision: str, at: float, failure: str | None) -> Fact:

@@ -14,7 +14,7 @@ from controller.model.objects import key_of
 from controller.model.observed import ObservedState
 from controller.model.record import Fact, FactKind, UnitRecord
 from controller.plan.items import desired_items
-from controller.plan.memory import moved_facts, outdated
+from controller.plan.memory import completed_pins, moved_facts, outdated
 from controller.plan.retire import Retirement, retire
 from controller.plan.sizes import port_blocked
 from controller.plan.switch import Switch, lost_record_input, plan_switch
@@ -96,6 +96,7 @@ def _assemble(made: _Decisions) -> Plan:
         *made.lost,
         *(f for part in parts for f in part.facts),
         *moved_facts(view, switches.values(), routes),
+        *completed_pins(view),
         *retirement.facts,
     )
     dropped = tuple(outdated(view, switches, routes))
