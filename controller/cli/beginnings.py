@@ -12,6 +12,7 @@ from controller.cli.given_files import Sources
 CODEOWNERS = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS", ".gitlab/CODEOWNERS")
 """Where GitHub and GitLab look; GitHub takes the first of its three that exists."""
 
+NAME_HINT = "a name has lower-case letters, digits, `.`, `_` and `-`, and begins with a letter or digit"
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9._-]+")
 _REMOTE = re.compile(r"(?:(?:https?|ssh|git)://(?:[^/]+)/|[^/:]+:(?!//))(?:.*/)?(?P<owner>[^/]+)/(?P<name>[^/]+?)(?:\.git)?/?")
 
@@ -70,7 +71,7 @@ def owner_and_name(remote: str) -> tuple[str, str] | None:
 
 def declared_name(text: str) -> str:
     """A text in a form that can be the name of an owner, a project or a deployment."""
-    return _NOT_IN_NAMES.sub("-", text.lower()).lstrip("._-")[:63].rstrip("-") or "x"
+    return _NOT_IN_NAMES.sub("-", text.lower()).lstrip("._-")[:63] or "x"
 
 
 def owners_lines(directory: str, beginning: Beginning) -> tuple[str, ...]:

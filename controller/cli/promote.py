@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from controller.cli.beginnings import NAME_HINT, declared_name
 from controller.cli.committing import FileEdit, commit_options, read_edit, tell_commit, write_and_commit
 from controller.cli.context import state_option
 from controller.cli.editing import quoted, with_value
@@ -82,6 +83,8 @@ def _edit(tree: DeclaredTree, deployment: str, alias: str, version: str) -> File
     path = tree.alias_file(deployment, alias)
     if path in tree.snapshot.files:
         return read_edit(tree.root, path, lambda data: with_value(data, ("version",), version, file=path))
+    if declared_name(alias) != alias:
+        raise Stalled(f"`{alias}` cannot be the name of an alias", hint=NAME_HINT)
     if alias in tree.reading.versions:
         raise Stalled(f"`{alias}` is the name of a version, and both are a part of the URL", hint="choose another name")
     head = modeline_like([data for file, data in tree.snapshot.files.items() if "/aliases/" in file])

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from controller.cli.beginnings import NAME_HINT, declared_name
 from controller.cli.committing import FileEdit, tell_commit, write_and_commit
 from controller.cli.context import Place
 from controller.cli.editing import with_value
@@ -22,7 +23,6 @@ from controller.loading.nodes import find, plain
 from controller.model.errors import PointsmanError, Stalled
 from controller.source.commits import current_branch, default_branch
 from controller.source.git import Git
-from controller.source.refusal import unsafe_name
 from controller.source.repository import Repository
 
 
@@ -137,8 +137,8 @@ def _free_name(tree: DeclaredTree, wanted: str | None, today: date) -> str:
     if name in ever:
         hint = "leave the name out for the next free one"
         raise Stalled(f"version `{name}` was there before: under this name it would be the old one again", hint=hint)
-    if unsafe_name(name) or "/" in name:
-        raise Stalled(f"`{name}` cannot be the name of a version", hint="lower-case letters, digits, `.`, `_` and `-`")
+    if declared_name(name) != name:
+        raise Stalled(f"`{name}` cannot be the name of a version", hint=NAME_HINT)
     return name
 
 

@@ -77,6 +77,7 @@ def test_promoting_to_the_present_version_is_no_commit(project: Project) -> None
         (("productoin", "v2"), "did you mean `production`?"),
         (("canary", "v2", "-d", "us"), "no alias `canary`"),
         (("v1", "v2", "-d", "us", "--create"), "is the name of a version"),
+        (("../../../x", "v2", "-d", "us", "--create"), "cannot be the name"),
     ],
 )
 def test_what_cannot_be_promoted_is_refused_and_nothing_changes(
