@@ -49,13 +49,22 @@ class Verbs(click.Group):
             return None
         name = cmd_name.replace("-", "_")
         command: click.Command = getattr(importlib.import_module(f"controller.cli.{MODULES.get(name, name)}"), name)
-        return command
+        return _with_kept_lines(command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for group, verbs in GROUPS.items():
             rows = [(verb, command.get_short_help_str(110)) for verb in verbs if (command := self.get_command(ctx, verb))]
             with formatter.section(group):
                 formatter.write_dl(rows)
+
+
+def _with_kept_lines(command: click.Command) -> click.Command:
+    r"""Click keeps a paragraph's lines after the character `\b`; raw docstrings, as ours, have a backslash and a letter."""
+    if command.help:
+        command.help = command.help.replace("\\b\n", "\b\n")
+    for below in command.commands.values() if isinstance(command, click.Group) else ():
+        _with_kept_lines(below)
+    return command
 
 
 @click.command(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -75,6 +84,9 @@ def cli(verbose: int) -> None:
     logging.basicConfig(level=level, format="%(levelname).1s %(threadName)s %(message)s", stream=sys.stderr)
     for noisy in ("httpx2", "httpcore2", "watchdog", "git"):
         logging.getLogger(noisy).setLevel(max(level, logging.WARNING))
+
+
+_with_kept_lines(cli)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
