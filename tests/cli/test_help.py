@@ -27,4 +27,4 @@ def test_examples_stand_one_a_line_and_options_are_explained(words: tuple[str, .
     assert result.exit_code == 0
     assert "\\b" not in result.output
     examples = result.output.partition("Examples:\n")[2].splitlines()
-    assert not examples or examples[0].strip().startswith("pointsman")
+    assert not examples or "pointsman" in examples[0]
