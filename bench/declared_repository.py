@@ -75,7 +75,7 @@ def _stream(shape: Shape) -> Iterator[bytes]:
 def _release(deployment: str, version: str) -> Iterator[bytes]:
     yield _commit(f"release {version}")
     yield _file("serve.py", f"print('{version}')\n")
-    yield _file(f"pointsman/versions/{version}.yaml", f"deployments: [{deployment}]\n")
+    yield _file(f"pointsman/versions/{version}.yaml", f'deployments: [{deployment}]\nenvironment: {{RELEASE: "{version}"}}\n')
     yield _file(f"pointsman/deployments/{deployment}/aliases/production.yaml", f'version: "{version}"\n')
 
 

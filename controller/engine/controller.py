@@ -13,7 +13,7 @@ from controller.engine.cache import TargetCache
 from controller.engine.passes import Passes, PassResult, UnitWork
 from controller.engine.queue import WorkQueue
 from controller.engine.retry import RESYNC, pause_after
-from controller.engine.sources import Publication, Source, SourceLoop
+from controller.engine.sources import Publication, Source, SourceLoop, changed_first
 from controller.engine.steps import Observer, unobserved
 from controller.engine.targets import Target
 from controller.model.errors import PointsmanError
@@ -116,6 +116,7 @@ class Controller:
         self._cache.wait(60.0)
         declared = publication.declared
         with self._lock:
+            previous = self._publications.get(publication.snapshot.source)
             self._publications[publication.snapshot.source] = publication
         for deployment in declared.deployments:
             self._know(UnitKey(declared.owner, declared.project, deployment))
@@ -123,7 +124,7 @@ class Controller:
             record = from_config_map(obj)
             if record.source == publication.snapshot.source:
                 self._know(record.unit)
-        for unit in self.units():
+        for unit in changed_first(self.units(), previous, publication):
             self._queue.add(unit)
 
     def _know(self, unit: UnitKey) -> None:

@@ -30,6 +30,7 @@ class Desire:
         rewritten = is_rewritten(publication, record, unit.deployment)
         if unit.deployment not in publication.declared.deployments:
             revision = publication.declared.revision
+            self._forget(unit)
             return render_gone(unit, revision, target.profile, snapshot=publication.snapshot, rewritten=rewritten)
         images = {spec.key: self._builds.state(spec, target.builder) for spec in self._image_specs(unit, target, publication)}
         with self._lock:
@@ -41,6 +42,12 @@ class Desire:
         with self._lock:
             self._last[unit] = (publication, images, rewritten, desired)
         return desired
+
+    def _forget(self, unit: UnitKey) -> None:
+        """What is remembered of a unit holds a whole publication."""
+        with self._lock:
+            self._last.pop(unit, None)
+            self._specs.pop(unit, None)
 
     def _image_specs(self, unit: UnitKey, target: Target, publication: Publication) -> tuple[ImageSpec, ...]:
         with self._lock:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from controller.engine.steps import Observer, Step
 from controller.loading.loader import load
 from controller.model.declared import DeclaredState
 from controller.model.errors import PointsmanError
+from controller.model.identity import UnitKey
 from controller.model.ports import CodeReader
 from controller.model.source import Snapshot
 
@@ -47,6 +48,12 @@ class Publication:
     source: Source
     snapshot: Snapshot
     declared: DeclaredState
+
+
+def changed_first(units: Iterable[UnitKey], old: Publication | None, new: Publication) -> list[UnitKey]:
+    """The units in order, but first those whose deployment says something else than before: a release waits for no other."""
+    before, now = old.declared.deployments if old else {}, new.declared.deployments
+    return sorted(units, key=lambda unit: (before.get(unit.deployment) == now.get(unit.deployment), unit))
 
 
 class SourceLoop:

@@ -8,7 +8,7 @@ import pytest
 
 from bench.declared_repository import Shape, deployment_name, move_alias, version_name
 from controller.engine import desire
-from controller.engine.sources import SourceLoop
+from controller.engine.sources import SourceLoop, changed_first
 from controller.model import labels
 from controller.model.identity import UnitKey
 from controller.model.objects import annotation, label
@@ -70,12 +70,15 @@ def test_a_source_without_a_new_commit_is_not_read_again(settled: Settling) -> N
 def test_one_moved_alias_among_many_units_is_all_that_is_read_and_touched(settled: Settling) -> None:
     move_alias(settled.repository, MOVED, version_name(MOVED, 0))
     settled.store.forget()
-    old = settled.publication.snapshot.versions
+    before = settled.publication
+    old = before.snapshot.versions
     settled.read()
     new = settled.publication.snapshot.versions
     assert all(new[name] is old[name] for name in old)
-    settled.settle()
     moved = UnitKey("bench", "mark", MOVED)
+    first, *others = changed_first(settled.units, before, settled.publication)
+    assert (first, others) == (moved, sorted(set(settled.units) - {moved}))
+    settled.settle()
     touched = [*settled.store.written, *settled.store.deleted]
     assert {label(obj, labels.UNIT) for obj in touched} == {moved.hash}
     routes = [obj for obj in settled.store.written if obj["kind"] == "HTTPRoute"]
