@@ -75,14 +75,26 @@ class SlowGates:
 
     def lines(self, plans: Iterable[Plan], now: float) -> Iterator[str]:
         """What is worth a line at `now` (seconds of any steady clock)."""
-        open_gates = {(str(p.unit), str(g.subject), g.reason): (p, g) for p in plans for g in p.gates if not g.clock}
+        open_gates = {_topic(plan, gate): (plan, gate) for plan in plans for gate in _worth_telling(plan)}
         for gone in self._waits.keys() - open_gates.keys():
             del self._waits[gone]
-        for key, (plan, gate) in open_gates.items():
-            wait = self._waits.setdefault(key, _Wait(now))
+        for topic, (plan, gate) in open_gates.items():
+            wait = self._waits.setdefault(topic, _Wait(now))
             if _is_due(wait, gate, now):
                 wait.told, wait.message = now, gate.message
                 yield f"{plan.unit.deployment}: … {gate.message}"
+
+
+def _worth_telling(plan: Plan) -> list[Gate]:
+    """Without clocks, without builds that go on (their progress is shown), and what an alias waits for only once."""
+    gates = [gate for gate in plan.gates if not gate.clock and not gate.message.endswith("is being built")]
+    of_aliases = [gate.message for gate in gates if gate.subject.kind == "alias"]
+    return [g for g in gates if g.subject.kind == "alias" or not any(m.endswith(g.message) for m in of_aliases)]
+
+
+def _topic(plan: Plan, gate: Gate) -> tuple[str, str, str]:
+    """What is told as one: builds share their cause, most often the network."""
+    return ("", "", gate.reason) if gate.reason == "ImageMissing" else (str(plan.unit), str(gate.subject), gate.reason)
 
 
 def _is_due(wait: _Wait, gate: Gate, now: float) -> bool:

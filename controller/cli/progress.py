@@ -41,7 +41,8 @@ class BuildProgress:
         self._lock = threading.Lock()
         self._ended = False
         self._tasks: dict[threading.Thread, tuple[str, TaskID]] = {}
-        self._told: dict[threading.Thread, tuple[str, float]] = {}
+        self._begun: dict[threading.Thread, tuple[str, float]] = {}
+        self._told: dict[str, float] = {}
         self._threads: set[threading.Thread] = set()
 
     def __enter__(self) -> Self:
@@ -92,11 +93,11 @@ class BuildProgress:
     def _line(self, thread: threading.Thread, what: str, done: int, total: int) -> None:
         """Only what takes its time: the rest is over before its line is read."""
         now = time.monotonic()
-        shown, told = self._told.get(thread, ("", now))
-        if shown != what:
-            told = now - (_PLAIN_EVERY if what == _LONG else 0.0)
-        if now - told >= _PLAIN_EVERY:
+        begun, since = self._begun.get(thread, ("", now))
+        since = since if begun == what else now
+        self._begun[thread] = ("" if total and done >= total else what, since)
+        is_long = what == _LONG or now - since >= _PLAIN_EVERY
+        if is_long and now - self._told.get(what, -_PLAIN_EVERY) >= _PLAIN_EVERY:
             share = f" {100 * done // total} %" if total else ""
             self._console.print(f"build: {what}{share}")
-            told = now
-        self._told[thread] = ("" if total and done >= total else what, told)
+            self._told[what] = now
