@@ -38,7 +38,7 @@ format: $(DEVELOPMENT) ## format the code and mend what can be mended
 	@$(BIN)/ruff check --fix .
 
 bench: $(DEVELOPMENT) ## run every benchmark of bench/
-	@set -e; for file in bench/[a-z]*.py; do name=$$(basename $$file .py); echo "== $$name"; $(BIN)/python -m bench.$$name; done
+	@$(BIN)/python -m bench
 
 docs: $(RUNTIME) ## write the pages that are made from the code
 	@$(BIN)/python docs/generate_cli.py
