@@ -119,8 +119,8 @@ class Narrator:
                 self._serves(unit, event)
 
     def _serves(self, unit: str, event: Event) -> None:
-        """An alias moves as a whole, so its endpoints are told as one."""
-        alias, move = event["subject"], (event["message"], event["revision"])
+        """An alias moves as a whole in one pass, so its endpoints are told as one."""
+        alias, move = event["subject"], (event["message"], event["at"])
         if self._serving.get((unit, alias)) != move:
             self._serving[unit, alias] = move
             self.say(f"{event['message']}  serves as {alias}: {self._url}/{unit}/{alias}")
