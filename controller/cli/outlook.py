@@ -27,6 +27,7 @@ from controller.model.errors import PointsmanError
 from controller.model.identity import UnitKey
 from controller.model.objects import Object, annotation, at
 from controller.model.ports import ClusterClient
+from controller.model.routes import backend_of
 from controller.plan.planner import held_plan, plan
 from controller.source.local import WorkingDirectory
 
@@ -111,17 +112,19 @@ class Looker:
 
 
 def follows_commits(seen: Observation) -> bool:
-    """Whether the controller serves what is committed, not the files on the disk: its workloads know their commits then.
+    """Whether the controller serves what is committed, not the files on the disk: what its aliases lead to knows its commit.
 
     A version's commit is provisional in a working directory, and `valohai-metadata.json` leaves a provisional one out.
+    What no alias leads to may be left from an earlier run.
     """
-    texts = [text for units in seen.objects.values() for obj in units.values() if (text := _metadata(obj))]
+    objects = [obj for unit in seen.objects.values() for obj in unit.values()]
+    served = {backend_of(obj) for obj in objects if obj["kind"] == "HTTPRoute" and annotation(obj, labels.ALIAS)}
+    texts = [_metadata(obj) for obj in objects if obj["kind"] == "Deployment" and obj["metadata"]["name"] in served]
     return bool(texts) and all('"commit": ""' not in text for text in texts)
 
 
-def _metadata(obj: Object) -> str | None:
-    template = at(obj, "spec", "template")
-    return annotation(template, labels.METADATA) if obj["kind"] == "Deployment" and template else None
+def _metadata(deployment: Object) -> str:
+    return str(at(deployment, "spec", "template", "metadata", "annotations", labels.METADATA, default=""))
 
 
 def _units(publication: Publication, seen: Observation) -> Iterable[UnitKey]:

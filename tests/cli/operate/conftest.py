@@ -66,9 +66,9 @@ class Person:
             return Done(process.returncode, out, err)
 
     @contextmanager
-    def serving(self) -> Iterator[None]:
+    def serving(self, *, committed: bool = True) -> Iterator[None]:
         """`pointsman up`, until its gateway is there; ended with its endpoints."""
-        with self.start("up", "--committed") as process:
+        with self.start("up", *(["--committed"] if committed else [])) as process:
             try:
                 assert process.stderr is not None
                 assert any("gateway at" in line for line in process.stderr), "it ended before its gateway was there"

@@ -50,6 +50,15 @@ def test_operating_a_running_controller_and_what_it_left(person: Person) -> None
     assert person.run("reconcile").out.startswith("acme/echo/local will be tried again")
 
 
+def test_the_way_of_serving_may_change_between_two_runs(person: Person) -> None:
+    for committed in (False, True, False):
+        with person.serving(committed=committed):
+            assert person.run("status", "--wait", "--timeout", "50s").code == 0
+            [unit] = person.run("status", "-o", "json").json["units"]
+            assert unit["settled"]
+            assert [found["provisional"] for found in unit["versions"]] == [not committed]
+
+
 def test_following_logs_ends_with_ctrl_c(person: Person) -> None:
     with person.serving():
         assert person.run("status", "--wait", "--timeout", "50s").code == 0
