@@ -20,6 +20,7 @@ from controller.embedded.store import EmbeddedStore
 from controller.engine.steps import Observer, Step, unobserved
 from controller.model.errors import Stalled
 from controller.model.ports import ClusterClient
+from controller.source.repository import Repository
 
 F = TypeVar("F", bound=Callable[..., Any])
 DECLARED = "pointsman"
@@ -47,6 +48,13 @@ class Place:
     @property
     def has_declared_tree(self) -> bool:
         return (self.source / DECLARED / "project.yaml").is_file()
+
+    @property
+    def declared_directory(self) -> str:
+        """The declared directory relative to the repository's root, below which it may lie deeper."""
+        repository = Repository.around(self.source)
+        root = repository.work_tree if repository and repository.work_tree else self.source
+        return (self.source / DECLARED).relative_to(root).as_posix()
 
 
 def find_place(start: Path | None, state: Path | None) -> Place:

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 import click
 import yaml
+from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Table
 
 F = TypeVar("F", bound=Callable[..., Any])
 FORMATS = ("table", "wide", "json", "yaml", "name")
@@ -62,10 +62,13 @@ def error_console() -> Console:
 
 
 def _table(rows: Sequence[Row], columns: Sequence[str]) -> None:
-    console = Console(highlight=False, soft_wrap=True)
-    table = Table(box=None, pad_edge=False, header_style="bold" if console.is_terminal else "", show_edge=False)
-    for column in columns:
-        table.add_column(column.upper(), no_wrap=True)
-    for row in rows:
-        table.add_row(*(str(row.get(column, "") or "") for column in columns))
-    console.print(table)
+    """Columns as wide as their content, never cut: what does not fit a terminal wraps there, a pipe gets all of it."""
+    lines = [[column.upper() for column in columns], *([_cell(row.get(column)) for column in columns] for row in rows)]
+    widths = [max(cell_len(line[i]) for line in lines) for i in range(len(columns))]
+    for number, line in enumerate(lines):
+        padded = (cell + " " * (width - cell_len(cell)) for cell, width in zip(line, widths, strict=True))
+        click.secho("  ".join(padded).rstrip(), bold=None if number else True)
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else str(value)

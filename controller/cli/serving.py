@@ -56,7 +56,8 @@ def open_source(served: Served) -> Source:
     """The directory as a source: with its declared tree, or as it lies there."""
     state = served.place.state.create().git
     if served.place.has_declared_tree:
-        return WorkingDirectory(served.place.source, state=state, committed=served.committed)
+        place = served.place
+        return WorkingDirectory(place.source, directory=place.declared_directory, state=state, committed=served.committed)
     return AdHoc(served.place.source, state=state, files=served.files)
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from controller.cli.context import DECLARED, Place, find_place
+from controller.cli.context import Place, find_place
 from controller.loading.loader import load, read_all
 from controller.loading.reading import DeclaredVersion, Reading
 from controller.loading.schema_problems import did_you_mean
@@ -104,7 +104,7 @@ class DeclaredTree:
 @contextmanager
 def working_directory(place: Place) -> Iterator[WorkingDirectory]:
     """The place's files as a source. The declared directory may lie deeper in the repository than its root."""
-    source = WorkingDirectory(place.source, directory=_declared_directory(place.source), state=place.state.git, committed=False)
+    source = WorkingDirectory(place.source, directory=place.declared_directory, state=place.state.git, committed=False)
     try:
         yield source
     finally:
@@ -123,9 +123,3 @@ def tree_at(place: Place, *, uncommitted: bool = False) -> DeclaredTree:
     reading, _ = read_all(snapshot, uncommitted=uncommitted)
     diagnostics = load(snapshot, uncommitted=uncommitted).diagnostics
     return DeclaredTree(Path(snapshot.source), snapshot, reading, diagnostics)
-
-
-def _declared_directory(source: Path) -> str:
-    repository = Repository.around(source)
-    root = repository.work_tree if repository and repository.work_tree else source
-    return (source / DECLARED).relative_to(root).as_posix()

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.system
 def test_a_pin_leads_an_alias_until_unpin_or_a_commit_that_moves_it(person: Person) -> None:
     repository = person.repository
     repository.configure(idle={"replicas": 1}, rollout={"deadline": "5s"})
-    repository.release("v2", **{"README": "two\n"})
+    repository.release("v2", README="two\n")
     with person.serving():
         assert _settled_on(person, "v2")
         assert person.run("pin", "production", "v7").code == 1
@@ -23,7 +23,7 @@ def test_a_pin_leads_an_alias_until_unpin_or_a_commit_that_moves_it(person: Pers
         assert person.run("unpin", "production").code == 1
         assert person.run("pin", "production", "v1").code == 0
         assert _settled_on(person, "v1")
-        repository.release("v3", **{"README": "three\n"})
+        repository.release("v3", README="three\n")
         assert _settled_on(person, "v3")
 
 
@@ -32,7 +32,7 @@ def test_a_suspended_deployment_stays_as_it_is(person: Person) -> None:
         assert _settled_on(person, "v1")
         assert person.run("suspend", "lcoal").code == 1
         assert person.run("suspend", "local", "-m", "load test").code == 0
-        person.repository.release("v2", **{"README": "two\n"})
+        person.repository.release("v2", README="two\n")
         held = person.run("status", "--wait", "--timeout", "5s")
         assert held.code == 1
         assert "load test" in held.err
