@@ -15,6 +15,8 @@ COMMITTER = {
     "GIT_AUTHOR_EMAIL": "somebody@example.com",
     "GIT_COMMITTER_NAME": "Somebody",
     "GIT_COMMITTER_EMAIL": "somebody@example.com",
+    "GIT_AUTHOR_DATE": "2026-01-01T00:00:00Z",
+    "GIT_COMMITTER_DATE": "2026-01-01T00:00:00Z",
     "GIT_CONFIG_GLOBAL": "/dev/null",
     "GIT_CONFIG_NOSYSTEM": "1",
     "PATH": "/usr/local/bin:/usr/bin:/bin",

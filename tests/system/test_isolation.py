@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import httpx2
 import pytest
 
-from controller.cli.profile import embedded_profile
-from controller.embedded.cluster import EmbeddedCluster
 from controller.embedded.state_directory import StateDirectory
-from controller.engine.controller import Controller
-from controller.engine.targets import Target
-from controller.images.builder import LayoutBuilder
-from controller.images.unpack import Unpacker
-from controller.model.secret import Secret
-from controller.source.local import WorkingDirectory
-from controller.state.history import FileHistory
-from tests.embedded.runtime.conftest import kill_everything_below
+from tests.system.assembly import assembled
 from tests.system.repository import Repository, alias_file, deployment_file, path
 from tests.system.stage import Stage, eventually
 
@@ -73,34 +62,15 @@ def test_an_unreadable_repository_changes_nothing_that_runs(stage: Stage) -> Non
     assert not stage.serving.controller.source_errors()
 
 
-@pytest.fixture
-def two_sources(tmp_path: Path) -> Iterator[tuple[Controller, EmbeddedCluster, list[Repository]]]:
-    """One controller over two repositories with a project each."""
-    repositories = [Repository.create(tmp_path / name, project=name) for name in ("left", "right")]
-    for repository in repositories:
-        repository.write(deployment_file(), {})
+def test_two_sources_share_a_target_and_nothing_else(tmp_path: Path) -> None:
+    left, right = [Repository.create(tmp_path / name, project=name) for name in ("left", "right")]
+    for repository in (left, right):
+        repository.configure()
         repository.release("1.0")
-    state = StateDirectory(tmp_path / "state").create()
-    with ExitStack() as opened:
-        opened.callback(kill_everything_below, state.root)
-        sources = [WorkingDirectory(r.root, state=state.git / r.root.name, committed=True) for r in repositories]
-        for source in sources:
-            opened.callback(source.close)
-        cluster = opened.enter_context(EmbeddedCluster(state, Unpacker(state.images, state.cache)))
-        builder = LayoutBuilder(state.images, state.cache)
-        probe = Secret(cluster.probe_token)
-        target = Target(embedded_profile(state, cluster.url), cluster.store, builder, (cluster.url,), probe)
-        controller = Controller(target, sources, FileHistory(state.history), interval=0.1)
-        controller.start()
-        opened.callback(controller.stop)
-        yield controller, cluster, repositories
-
-
-def test_two_sources_share_a_target_and_nothing_else(
-    two_sources: tuple[Controller, EmbeddedCluster, list[Repository]],
-) -> None:
-    controller, cluster, (left, right) = two_sources
-    with httpx2.Client(base_url=cluster.url, trust_env=False) as client:
+    with (
+        assembled([left, right], StateDirectory(tmp_path / "state")) as found,
+        httpx2.Client(base_url=found.cluster.url, trust_env=False) as client,
+    ):
 
         def serves(project: str, version: str) -> bool:
             answer = client.get(path("production", project=project))
@@ -116,4 +86,4 @@ def test_two_sources_share_a_target_and_nothing_else(
         left.release("3.0")
         eventually(lambda: serves("left", "3.0"))
         assert serves("right", "2.0")
-        assert {str(unit) for unit in controller.units()} == {"acme/left/local", "acme/right/local"}
+        assert {str(unit) for unit in found.controller.units()} == {"acme/left/local", "acme/right/local"}
