@@ -62,6 +62,7 @@ class Disturbed:
         self.state = StateDirectory(root / "state")
         self._root = root
         self._starts = 0
+        self._port = _free_port()
 
     @contextmanager
     def controller(self, kill_at: str = "", file_size: int | None = None) -> Iterator[subprocess.Popen[bytes]]:
@@ -70,11 +71,11 @@ class Disturbed:
         `kill_at` is `<step>:<n>`; `file_size` the most blocks that it may write to one file, as on a disk that is full.
         """
         self._starts += 1
-        up = [sys.executable, "-m", "controller", "-v", "up", "--committed", "--state", str(self.state.root)]
+        up = [sys.executable, "-m", "controller", "-v", "up", "--committed", "--port", str(self._port)]
         limited = ["sh", "-c", f'ulimit -f {file_size}; exec "$@"', "sh", *up] if file_size else up
         environment = {"PATH": os.environ["PATH"], "HOME": str(self._root), "POINTSMAN_KILL_AT": kill_at}
         with (self._root / f"log-{self._starts}").open("wb") as log:
-            command = [*limited, str(self.repository.root)]
+            command = [*limited, "--state", str(self.state.root), str(self.repository.root)]
             process = subprocess.Popen(command, cwd=_ROOT, env=environment, stdout=log, stderr=log)
         try:
             yield process
@@ -135,16 +136,15 @@ class Disturbed:
         )
 
     def said(self, name: str = "production") -> dict[str, Any]:
-        """The answer of the endpoint through the gateway; raises `PointsmanError` where none comes."""
-        port = self.state.gateway_port.read_text().strip()
-        answer = httpx2.get(f"http://127.0.0.1:{port}{path(name)}", timeout=10, trust_env=False)
+        """The body of the endpoint's answer, or its status where that is not 200."""
+        answer = httpx2.get(f"http://127.0.0.1:{self._port}{path(name)}", timeout=10, trust_env=False)
         body: dict[str, Any] = answer.json() if answer.status_code == 200 else {"status": answer.status_code}
         return body
 
     def ports(self) -> set[int]:
         """Where the replicas listen, and the gateway."""
         replicas = {record.port for _, record in read_records(self.state.run / "replicas") if record}
-        return replicas | {int(self.state.gateway_port.read_text())}
+        return replicas | {self._port}
 
     def processes(self) -> set[int]:
         """What runs of this state directory besides the controller."""
@@ -178,6 +178,14 @@ def _leaves(value: Any, place: str = "") -> Iterator[str]:
         yield f"{place} = {value!r}"
     for step, below in items:
         yield from _leaves(below, f"{place}.{step}")
+
+
+def _free_port() -> int:
+    """Away from the default ports, so that no other controller on this machine takes it next."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
 
 
 def _listens(port: int) -> bool:
