@@ -10,6 +10,8 @@ from controller.model.diagnostics import Diagnostic, Location, Subject
 from controller.model.source import CodeTree, Revision
 
 DEFAULT_PORT = 8000
+USERS_KEY = ".htpasswd"
+"""The key of an `access` Secret that lists who may come in."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

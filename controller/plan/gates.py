@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from controller.health.pod import explain_pods
 from controller.model.changes import Gate
+from controller.model.declared import USERS_KEY, SecretRef
 from controller.model.desired import Workload
 from controller.model.diagnostics import Subject
 from controller.model.identity import content_hash
@@ -30,8 +31,14 @@ def missing_inputs(view: View, workload: Workload) -> Iterator[Gate]:
         yield Gate(subject, "ImageMissing", f"{workload.endpoint}: its image {workload.spec.tag[:12]} is being built")
     for ref in workload.secrets:
         if ref.key not in view.observed.secrets.get(ref.secret, frozenset()):
-            command = f"pointsman secret set {ref.secret} {ref.key}"
+            command = _secret_command(ref)
             yield Gate(subject, "SecretMissing", f"{workload.endpoint}: Secret {ref.secret} has no key {ref.key} ({command})")
+
+
+def _secret_command(ref: SecretRef) -> str:
+    if ref.key == USERS_KEY:
+        return f"pointsman secret set-user {ref.secret} NAME"
+    return f"pointsman secret set {ref.secret} {ref.key}"
 
 
 def _build_failure(subject: Subject, endpoint: str, failure: BuildFailure) -> Gate:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from controller.model import labels
-from controller.model.declared import DeclaredState, Deployment, Environment, SecretRef, ServedVersion
+from controller.model.declared import USERS_KEY, DeclaredState, Deployment, Environment, SecretRef, ServedVersion
 from controller.model.desired import Workload
 from controller.model.images import Image, ImageSpec, ImageState
 from controller.render import probes, scaling
@@ -18,8 +18,6 @@ from controller.render.placement import placement, resources
 from controller.render.scope import Scope
 from controller.render.security import PROFILE
 from controller.render.service import service
-
-USERS_KEY = ".htpasswd"
 
 
 def workload(
