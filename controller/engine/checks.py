@@ -63,6 +63,8 @@ def _golden(client: httpx2.Client, base: str, check: GoldenCheck, request: Golde
 
 def _misfit(answer: httpx2.Response, check: GoldenCheck, request: GoldenRequest) -> str | None:
     served = answer.headers.get(labels.HEADER_WORKLOAD)
+    if served is None and answer.status_code in _GATEWAY_FAULTS:
+        return f"no answer but the gateway's own, {answer.status_code}: {_shown(answer.text)}"
     if served != check.workload:
         return f"answered by {served or 'somebody else'} instead of {check.workload}"
     if answer.status_code != request.status:

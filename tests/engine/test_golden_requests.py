@@ -1,0 +1,66 @@
+"""What a failed golden request says, asked of a gateway that answers as told."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import cast
+
+import pytest
+
+from controller.engine.checks import run_golden
+from controller.engine.targets import Target
+from controller.model.changes import GoldenCheck
+from controller.model.declared import GoldenRequest
+from controller.model.desired import TargetProfile
+from controller.model.ports import ClusterClient, ImageBuilder
+
+pytestmark = pytest.mark.contract
+
+WORKLOAD = "predict-1-abc"
+PROFILE = TargetProfile("embedded", "embedded", "", "g", "g", "g", "linux/amd64")
+
+
+@contextmanager
+def gateway(status: int, body: str, workload: str | None = WORKLOAD) -> Iterator[Target]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            if workload:
+                self.send_header("X-Pointsman-Workload", workload)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Tests print nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        try:
+            yield Target(PROFILE, cast(ClusterClient, None), cast(ImageBuilder, None), (url,))
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "workload", "said"),
+    [
+        (200, '{"digit": 7, "model": "x"}', WORKLOAD, None),
+        (200, '{"digit": 6}', WORKLOAD, "seven: expected json.digit = 7, got 6"),
+        (200, "<html>", WORKLOAD, "seven: expected JSON, got: <html>"),
+        (500, "Traceback", WORKLOAD, "seven: expected status 200, got 500: Traceback"),
+        (502, "it closed\nthe connection", None, "seven: no answer but the gateway's own, 502: it closed the connection"),
+        (200, "{}", "predict-0-old", "seven: answered by predict-0-old instead of predict-1-abc"),
+        (404, "nothing here", None, "seven: answered by somebody else instead of predict-1-abc"),
+    ],
+)
+def test_an_answer(status: int, body: str, workload: str | None, said: str | None) -> None:
+    request = GoldenRequest("seven", json={"digit": 7}, expects_json=True)
+    with gateway(status, body, workload) as target:
+        assert run_golden(target, GoldenCheck("1/predict", WORKLOAD, "/v", (request,), 5.0)) == said
