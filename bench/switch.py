@@ -2,7 +2,8 @@
 
     python -m bench.switch [switches]
 
-The steps are the controller's own (`controller.engine.steps`), in milliseconds since `git commit` returned.
+The steps are the controller's own (`controller.engine.steps`) and those of the source, in milliseconds since `git commit`
+returned; each was reached by then.
 """
 
 from __future__ import annotations
@@ -20,42 +21,63 @@ import httpx2
 
 from controller.embedded.state_directory import StateDirectory
 from controller.engine.steps import Step
+from controller.model.source import Snapshot
+from controller.source.local import WorkingDirectory
 from tests.system.assembly import assembled
 from tests.system.repository import Repository, alias_file, path
 
 SWITCHES = 30
+NOTICED = "noticed"
+ANSWERED = "first answer by the new version"
 MOMENTS = {
-    Step.SNAPSHOT_READ: "noticed, snapshot read",
-    Step.PLANNED: "loaded, planned",
+    Step.SNAPSHOT_READ: "snapshot read",
+    Step.PLANNED: "loaded and planned",
     Step.RECORD_WRITTEN: "record written",
-    Step.ALIAS_ROUTE_APPLIED: "alias route applied",
+    Step.ALIAS_ROUTE_APPLIED: "alias routes applied",
     Step.CONFIRM_ANSWERED: "confirmed by the data plane",
 }
 
 
 class Stopwatch:
-    """An observer that remembers when each step was reached first since `start`."""
+    """Remembers when each moment was reached first since `start`, from the new commit's being noticed on."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._started = 0.0
-        self._reached: dict[Step, float] = {}
+        self._reached: dict[str, float] = {}
 
-    def __call__(self, step: Step) -> None:
+    def observe(self, step: Step) -> None:
+        """A controller's `Observer`."""
+        if step in MOMENTS:
+            self.note(MOMENTS[step])
+
+    def note(self, moment: str) -> None:
         now = time.perf_counter()
         with self._lock:
-            # A plan before the new snapshot belongs to what came before the commit.
-            if step is Step.SNAPSHOT_READ or Step.SNAPSHOT_READ in self._reached:
-                self._reached.setdefault(step, now - self._started)
+            # A pass before the new commit is noticed belongs to what came before it.
+            if moment == NOTICED or NOTICED in self._reached:
+                self._reached.setdefault(moment, now - self._started)
 
     def start(self) -> None:
         with self._lock:
             self._started = time.perf_counter()
             self._reached = {}
 
-    def read(self) -> Mapping[Step, float]:
+    def read(self) -> Mapping[str, float]:
         with self._lock:
             return dict(self._reached)
+
+
+class Noticed(WorkingDirectory):
+    """A source that says when it is asked for a snapshot: then its token was found to be new."""
+
+    def __init__(self, repository: Repository, state: StateDirectory, watch: Stopwatch) -> None:
+        super().__init__(repository.root, state=state.git, committed=True)
+        self._watch = watch
+
+    def snapshot(self, since: str | None = None) -> Snapshot:
+        self._watch.note(NOTICED)
+        return super().snapshot(since)
 
 
 def measure(switches: int, directory: Path) -> dict[str, list[float]]:
@@ -66,8 +88,9 @@ def measure(switches: int, directory: Path) -> dict[str, list[float]]:
     repository.release("2.0")
     watch = Stopwatch()
     found: dict[str, list[float]] = defaultdict(list)
+    state = StateDirectory(directory / "state")
     with (
-        assembled([repository], StateDirectory(directory / "state"), watch) as running,
+        assembled([Noticed(repository, state, watch)], state, watch.observe) as running,
         httpx2.Client(base_url=running.cluster.url, trust_env=False) as client,
     ):
         for warm in ("1.0", "2.0", "production"):
@@ -78,12 +101,11 @@ def measure(switches: int, directory: Path) -> dict[str, list[float]]:
             repository.write(alias_file(), {"version": version})
             repository.git("commit", "--quiet", "--all", "--message", f"production to {version}")
             watch.start()
-            start = time.perf_counter()
             until(client, "production", version)
-            found["first answer by the new version"].append(time.perf_counter() - start)
+            watch.note(ANSWERED)
             until_confirmed(watch)
-            for step, name in MOMENTS.items():
-                found[name].append(watch.read()[step])
+            for moment, seconds in watch.read().items():
+                found[moment].append(seconds)
     return found
 
 
@@ -93,7 +115,7 @@ def until(client: httpx2.Client, name: str, version: str) -> None:
 
 
 def until_confirmed(watch: Stopwatch) -> None:
-    while Step.CONFIRM_ANSWERED not in watch.read():
+    while MOMENTS[Step.CONFIRM_ANSWERED] not in watch.read():
         time.sleep(0.01)
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from controller.cli.profile import embedded_profile
 from controller.embedded.cluster import EmbeddedCluster
 from controller.embedded.state_directory import StateDirectory
 from controller.engine.controller import Controller
+from controller.engine.sources import Source
 from controller.engine.steps import Observer, unobserved
 from controller.engine.targets import Target
 from controller.images.builder import LayoutBuilder
@@ -28,24 +30,25 @@ class Assembled:
     controller: Controller
 
 
+def committed(repository: Repository, state: StateDirectory) -> WorkingDirectory:
+    """A repository's checked-out branch as a source."""
+    return WorkingDirectory(repository.root, state=state.git / repository.root.name, committed=True)
+
+
 @contextmanager
-def assembled(
-    repositories: Sequence[Repository], state: StateDirectory, observer: Observer = unobserved
-) -> Iterator[Assembled]:
-    """Follow the branches of several repositories, and end everything afterwards."""
+def assembled(sources: Sequence[Source], state: StateDirectory, observer: Observer = unobserved) -> Iterator[Assembled]:
+    """Follow several sources, and end everything afterwards."""
     with ExitStack() as opened:
         opened.callback(kill_everything_below, state.root)
-        state.create()
-        sources = [WorkingDirectory(r.root, state=state.git / r.root.name, committed=True) for r in repositories]
         for source in sources:
             opened.callback(source.close)
-        cluster = opened.enter_context(EmbeddedCluster(state, Unpacker(state.images, state.cache)))
+        cluster = opened.enter_context(EmbeddedCluster(state.create(), Unpacker(state.images, state.cache)))
         builder = LayoutBuilder(state.images, state.cache)
         probe = Secret(cluster.probe_token)
         target = Target(embedded_profile(state, cluster.url), cluster.store, builder, (cluster.url,), probe)
         controller = Controller(target, sources, FileHistory(state.history), observer=observer)
         controller.start()
         opened.callback(controller.stop)
-        for repository in repositories:
-            opened.enter_context(Watcher(repository.root, controller.wake))
+        for source in sources:
+            opened.enter_context(Watcher(Path(source.name), controller.wake))
         yield Assembled(cluster, controller)

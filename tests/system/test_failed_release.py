@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.system.repository import DEPLOYMENT, Repository, deployment_file, path, valohai
-from tests.system.stage import Stage
+from tests.system.repository import DEPLOYMENT, Repository, deployment_file, valohai
+from tests.system.stage import Stage, eventually
 
 pytestmark = pytest.mark.system
 WORDS = "the flux capacitor is missing"
@@ -18,7 +18,7 @@ BROKEN: dict[str, dict[str, Any]] = {
     "exits": {"valohai.yaml": valohai(f"echo {WORDS} >&2; exit 3")},
     "never-listens": {"valohai.yaml": valohai("exec sleep 600")},
 }
-HURRY = {"rollout": {"deadline": "3s"}}
+HURRY = {"rollout": {"deadline": "2s"}}
 
 
 @pytest.fixture
@@ -74,6 +74,12 @@ def test_reconcile_tries_again_what_was_given_up(stage: Stage) -> None:
     stage.repository.release("2.0", **{"late.py": started, "valohai.yaml": valohai("python late.py")})
     assert "no flag" in stage.until_failed()
     flag.touch()
-    stage.serving.controller.reconcile(DEPLOYMENT)
-    stage.until("production", version="2.0")
-    assert stage.get(path("2.0")).status_code == 200
+
+    def serves_after_another_try() -> bool:
+        made = stage.plan()
+        if made and made.failures:
+            # One try may not be enough: the runner pauses between the starts of a server that keeps ending.
+            stage.serving.controller.reconcile(DEPLOYMENT)
+        return stage.said("production").get("version") == "2.0"
+
+    eventually(serves_after_another_try, stage.reasons)

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from controller.embedded.state_directory import StateDirectory
-from tests.system.assembly import assembled
+from tests.system.assembly import assembled, committed
 from tests.system.repository import Repository, alias_file, deployment_file, path
 from tests.system.stage import Stage, eventually
 
@@ -67,8 +67,9 @@ def test_two_sources_share_a_target_and_nothing_else(tmp_path: Path) -> None:
     for repository in (left, right):
         repository.configure()
         repository.release("1.0")
+    state = StateDirectory(tmp_path / "state")
     with (
-        assembled([left, right], StateDirectory(tmp_path / "state")) as found,
+        assembled([committed(left, state), committed(right, state)], state) as found,
         httpx2.Client(base_url=found.cluster.url, trust_env=False) as client,
     ):
 
