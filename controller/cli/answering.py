@@ -26,7 +26,8 @@ def await_answers(serving: Serving, *, longest: float = LONGEST) -> list[str]:
     with httpx2.Client(timeout=_TIMEOUT, trust_env=False) as client:
         while time.monotonic() < deadline:
             declared = dict(declared_urls(serving))
-            if declared and all(_answers(client, url, version) for url, version in declared.items()):
+            answered = bool(declared) and all(_answers(client, url, version) for url, version in declared.items())
+            if answered and _is_settled(serving):
                 return sorted(declared)
             _require_hope(serving)
             time.sleep(_LOOK_EVERY)
@@ -50,6 +51,12 @@ def _answers(client: httpx2.Client, url: str, version: str) -> bool:
     except httpx2.HTTPError:
         return False
     return answer.is_success and answer.headers.get(labels.HEADER_VERSION) == version
+
+
+def _is_settled(serving: Serving) -> bool:
+    """Whether the controller too has seen that every switch arrived."""
+    results = [serving.controller.result(unit) for unit in serving.controller.units()]
+    return all(result is not None and result.plan.is_settled for result in results)
 
 
 def _require_hope(serving: Serving) -> None:

@@ -37,6 +37,7 @@ def run(*, tour: bool, keep: bool, port: int | None) -> int:
             following(narrator, serving),
         ):
             urls = await_answers(serving)
+            narrator.tell_events()
             narrator.say(f"all {len(urls)} URLs answer; the gateway lists them: {serving.url}/")
             if tour:
                 return give_tour(copy, serving, narrator.say)

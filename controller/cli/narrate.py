@@ -53,6 +53,7 @@ class Narrator:
         self._serving: dict[tuple[str, object], tuple[object, object]] = {}
         self._phases: dict[str, Phase] = {}
         self._slow = SlowGates()
+        self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="narrator", daemon=True)
 
@@ -86,7 +87,7 @@ class Narrator:
         results = [result for unit in self._controller.units() if (result := self._controller.result(unit))]
         plans = [result.plan for result in results]
         self._tell_phases(plans, publications)
-        self._tell_events()
+        self.tell_events()
         self._tell_standing(plans, publications)
         mistakes = {f"{d.location}: {d.message}" for p in publications for d in p.declared.diagnostics}
         for plan in plans:
@@ -112,11 +113,13 @@ class Narrator:
         for version in self._phases.keys() - current.keys():
             del self._phases[version]
 
-    def _tell_events(self) -> None:
-        while not self._events.empty():
-            unit, event = self._events.get()
-            if event["event"] == FactKind.CONFIRMED.value:
-                self._serves(unit, event)
+    def tell_events(self) -> None:
+        """What was heard so far, now: before a line of somebody else that relies on it."""
+        with self._lock:
+            while not self._events.empty():
+                unit, event = self._events.get()
+                if event["event"] == FactKind.CONFIRMED.value:
+                    self._serves(unit, event)
 
     def _serves(self, unit: str, event: Event) -> None:
         """An alias moves as a whole in one pass, so its endpoints are told as one."""
