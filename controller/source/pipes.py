@@ -35,11 +35,12 @@ def exchange(process: Popen[bytes], stdin: bytes | None, *, timeout: float, limi
         conversation.join(selector)
         while selector.get_map():
             ready = selector.select(max(0.0, deadline - time.monotonic()))
-            if not ready:
+            if not ready and time.monotonic() >= deadline:
                 raise TimeoutError
             for key, _ in ready:
                 if conversation.ended(key.fd):
                     selector.unregister(key.fd)
+                    conversation.leave(key.fd)
     return bytes(conversation.output), bytes(conversation.errors)
 
 
@@ -89,6 +90,13 @@ class _Conversation:
             self._pending = self._pending[os.write(request.fileno(), self._pending[:BLOCK]) :]
         except BrokenPipeError:
             self._pending = self._pending[:0]
-        if not self._pending:
-            request.close()
         return not self._pending
+
+    def leave(self, descriptor: int) -> None:
+        """End the program's input, once nobody waits for that pipe any more.
+
+        While another thread starts a program, its child holds a copy of the pipe for a moment: epoll would go on telling
+        of one that was closed first, and unregistering a closed one does nothing (epoll(7), questions 6).
+        """
+        if self._input and not self._input.closed and descriptor == self._input.fileno():
+            self._input.close()
