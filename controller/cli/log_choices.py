@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import click
 
 from controller.cli.context import cluster_client, find_place
-from controller.cli.observation import Observation, observe_target
 from controller.loading.schema_problems import did_you_mean
 from controller.model import labels
 from controller.model.errors import PointsmanError, Stalled
 from controller.model.objects import Object, annotation, at
+from controller.model.ports import ClusterClient
 from controller.model.routes import backend_of
 
 _MOST_SHOWN = 20
@@ -37,12 +37,12 @@ class LogChoice:
         return all(part in own for part in parts) or list(parts) == [self.workload]
 
 
-def log_choices(seen: Observation) -> tuple[LogChoice, ...]:
+def log_choices(client: ClusterClient) -> tuple[LogChoice, ...]:
     """Every endpoint by each of its names. A version that has several workloads means its newest one."""
-    objects = [obj for unit in seen.objects.values() for obj in unit.values()]
-    running = sorted((obj for obj in objects if obj["kind"] == "Deployment"), key=_made)
+    ours = {labels.MANAGED_BY: labels.FIELD_MANAGER}
+    running = sorted(client.list("Deployment", labels=ours).items, key=_made)
     versions = {str(choice): choice for choice in _of_workloads(running)}
-    aliases = (choice for obj in objects if obj["kind"] == "HTTPRoute" for choice in _of_alias(obj))
+    aliases = (choice for route in client.list("HTTPRoute", labels=ours).items for choice in _of_alias(route))
     return tuple(sorted([*versions.values(), *aliases], key=str))
 
 
@@ -62,7 +62,7 @@ def complete_choices(_ctx: click.Context, _param: click.Parameter, incomplete: s
     """The full names of all endpoints; nothing where they cannot be read."""
     try:
         with cluster_client(find_place(None, None)) as client:
-            names = {str(choice) for choice in log_choices(observe_target(client))}
+            names = {str(choice) for choice in log_choices(client)}
     except PointsmanError:
         return []
     return sorted(name for name in names if name.startswith(incomplete))

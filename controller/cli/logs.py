@@ -9,7 +9,6 @@ import click
 
 from controller.cli.context import Place, cluster_client, find_place, state_option
 from controller.cli.log_choices import LogChoice, choose, complete_choices, log_choices
-from controller.cli.observation import observe_target
 from controller.cli.output import note
 from controller.embedded.runtime.logs import LogDirectory, LogLine
 
@@ -33,7 +32,7 @@ def logs(target: str, follow: bool, tail: int | None, state: Path | None) -> Non
     """
     place = find_place(None, state)
     with cluster_client(place) as client:
-        chosen = choose(log_choices(observe_target(client)), target)
+        chosen = choose(log_choices(client), target)
     files = LogDirectory(place.state.logs)
     several = _print(files.read(chosen.namespace, chosen.workload, lines=tail), _replicas(files, chosen))
     if follow:
