@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from controller.cli.context import Place, cluster_client
@@ -14,22 +14,17 @@ from controller.cli.tree import working_directory
 from controller.embedded.secrets import SecretFiles
 from controller.embedded.store import EmbeddedStore
 from controller.engine.builds import Builds
-from controller.engine.cache import KINDS, TargetCache
+from controller.engine.cache import TargetCache
 from controller.engine.desire import Desire
-from controller.engine.observe import cached_record, observe
-from controller.engine.passes import UnitWork, holding_diagnostics
+from controller.engine.observe import cached_record
+from controller.engine.planning import UnitWork, plan_unit, units_of
 from controller.engine.sources import Publication
 from controller.engine.targets import Target
 from controller.images.builder import LayoutBuilder
 from controller.loading.loader import load
-from controller.model import labels
 from controller.model.changes import Plan
 from controller.model.declared import DeclaredState
-from controller.model.identity import UnitKey
 from controller.model.ports import ClusterClient
-from controller.model.record import UnitRecord
-from controller.plan.planner import held_plan, plan
-from controller.state.record_format import from_config_map
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,52 +48,10 @@ def preview(place: Place, now: float) -> Preview:
         opened.callback(builds.close)
         builder = LayoutBuilder(place.state.images, place.state.cache, allow_file_urls=True)
         target = Target(embedded_profile(place.state), client, builder, ())
-        cache = _listed(client)
-        plans = [_plan(UnitWork(unit, target, cache, publication), builds, now) for unit in _units(publication, cache)]
+        cache, desire = TargetCache.listed(client), Desire(builds)
+        works = [UnitWork(unit, target, cache, publication) for unit in units_of(publication, cache)]
+        plans = [plan_unit(work, desire, cached_record(cache, work.unit), now).plan for work in works]
     return Preview(publication.declared, tuple(plans), is_new)
-
-
-def _plan(work: UnitWork, builds: Builds, now: float) -> Plan:
-    """As a pass does it, up to where it would begin to write."""
-    record = cached_record(work.cache, work.unit)
-    declared = work.publication.declared
-    holding = holding_diagnostics(work.publication, work.unit)
-    if holding:
-        return held_plan(work.unit, str(declared.revision), holding, record, now)
-    publication = replace(work.publication, declared=_resolved(declared, record))
-    desired = Desire(builds).of(work.unit, work.target, publication, record)
-    secrets = (reference.secret for workload in desired.workloads.values() for reference in workload.secrets)
-    return plan(desired, observe(work.cache, work.target.client, work.unit, secrets), record, now)
-
-
-def _resolved(declared: DeclaredState, record: UnitRecord) -> DeclaredState:
-    """A commit that the unit's record knows is not provisional any more, wherever it is looked at from."""
-    deployments = {}
-    for name, deployment in declared.deployments.items():
-        served = {
-            version: replace(s, version=replace(s.version, provisional=s.version.commit != record.commits.get(version)))
-            for version, s in deployment.versions.items()
-        }
-        deployments[name] = replace(deployment, versions=served)
-    return replace(declared, deployments=deployments)
-
-
-def _units(publication: Publication, cache: TargetCache) -> Sequence[UnitKey]:
-    """Every deployment that is declared or held, and every unit of this source that has a record."""
-    declared = publication.declared
-    names = {*declared.deployments, *(s.name for s in declared.held if s.kind == "deployment")}
-    records = (from_config_map(obj) for obj in cache.records())
-    left = {record.unit for record in records if record.source == publication.snapshot.source}
-    return sorted({*left, *(UnitKey(declared.owner, declared.project, name) for name in names)})
-
-
-def _listed(client: ClusterClient) -> TargetCache:
-    """Everything of ours on the target, read once and not followed."""
-    cache = TargetCache(client, lambda _unit: None)
-    for kind in KINDS:
-        for obj in client.list(kind, labels={labels.MANAGED_BY: "pointsman"}).items:
-            cache.note(obj)
-    return cache
 
 
 @contextmanager

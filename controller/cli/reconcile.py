@@ -13,10 +13,8 @@ from controller.embedded.remote import RemoteStore
 from controller.loading.schema_problems import did_you_mean
 from controller.model.errors import Stalled
 from controller.model.identity import UnitKey
-from controller.model.record import FactKind, UnitRecord
+from controller.plan.memory import forgiven
 from controller.state.records import Records
-
-_FORGIVEN = (FactKind.GIVEN_UP, FactKind.GOLDEN_FAILED, FactKind.WAITING_SINCE)
 
 
 @click.command()
@@ -65,11 +63,6 @@ def _forgive(place: Place, deployment: str | None) -> list[str]:
         for unit in asked:
             records.change(unit, forgiven)
     return [str(unit) for unit in asked]
-
-
-def forgiven(record: UnitRecord) -> UnitRecord:
-    """The record without what keeps a failed switch from being tried again."""
-    return record.with_facts((), [fact for fact in record.facts if fact.kind in _FORGIVEN])
 
 
 def _require(deployment: str, units: list[UnitKey]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from controller.cli.context import Place, crash_observer, environment, search_path
+from controller.cli.controller_word import VERB, ControllerWord
 from controller.cli.narrate import ToldHistory
 from controller.cli.profile import embedded_profile
 from controller.embedded.cluster import EmbeddedCluster
@@ -78,7 +79,7 @@ def serve(served: Served, progress: Progress, listener: Listener) -> Iterator[Se
         target = Target(embedded_profile(state, cluster.url), cluster.store, builder, (cluster.url,), probe)
         history = ToldHistory(FileHistory(state.history), listener)
         controller = Controller(target, [source], history, interval=POLL_SECONDS, progress=progress, observer=crash_observer())
-        _register(cluster, controller)
+        _register(cluster, controller, committed=served.committed)
         controller.start()
         opened.callback(controller.stop)
         if served.watch:
@@ -86,17 +87,18 @@ def serve(served: Served, progress: Progress, listener: Listener) -> Iterator[Se
         yield Serving(cluster, controller)
 
 
-def _register(cluster: EmbeddedCluster, controller: Controller) -> None:
+def _register(cluster: EmbeddedCluster, controller: Controller, *, committed: bool) -> None:
     """What other commands may ask of this process through the socket."""
 
     def reconcile(payload: Any) -> Any:
         return {"units": controller.reconcile((payload or {}).get("deployment"))}
 
     def health(_payload: Any) -> Any:
-        return {"url": cluster.url, "errors": list(controller.source_errors())}
+        word = ControllerWord(cluster.url, committed, controller.source_errors(), controller.build_failures())
+        return word.as_document()
 
     cluster.server.register("reconcile", reconcile)
-    cluster.server.register("health", health)
+    cluster.server.register(VERB, health)
 
 
 def _below(state: StateDirectory) -> Callable[[Path], bool]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from controller.cli.outlook import UnitOutlook
 from controller.cli.version_status import VersionStatus, version_statuses
 from controller.cli.workload_status import EndpointStatus, Seen, endpoint_status
+from controller.engine.planning import PlannedUnit
 from controller.health.aggregate import worst
 from controller.model import labels
 from controller.model.changes import Gate, Hold, Plan
@@ -19,9 +18,6 @@ from controller.model.identity import UnitKey
 from controller.model.objects import annotation
 from controller.model.record import FactKind, UnitRecord
 from controller.model.routes import backend_of
-
-BUILD_FAILED = "BuildFailed"
-_CANNOT_BE_BUILT = re.compile(r"([\w-]+): the image cannot be built")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +56,9 @@ class UnitStatus:
     warnings: tuple[str, ...] = ()
 
 
-def unit_status(
-    seen: Seen, declared: DeclaredState | None, outlook: UnitOutlook | None, *, running: bool, patient: bool = False
-) -> UnitStatus:
-    """Everything that is known of a unit. `running` says whether a controller looks after it.
-
-    `patient` leaves out a build failure that was recorded at another revision: the controller may not have looked yet.
-    """
-    plan = outlook.plan if outlook else None
-    if plan and not (patient and seen.record.attempted != plan.revision):
-        plan = with_build_failures(plan, seen.record)
+def unit_status(seen: Seen, declared: DeclaredState | None, planned: PlannedUnit | None, *, running: bool) -> UnitStatus:
+    """Everything that is known of a unit. `running` says whether a controller looks after it."""
+    plan = planned.plan if planned else None
     status = UnitStatus(
         unit=seen.unit,
         health=Assessment(Health.UNKNOWN),
@@ -78,29 +67,11 @@ def unit_status(
         settled=plan.is_settled if plan else None,
         conditions=seen.record.conditions,
         aliases=tuple(_alias(seen, name, declared, plan) for name in _alias_names(seen, declared)),
-        versions=version_statuses(seen, declared, outlook.desired if outlook else None, plan),
+        versions=version_statuses(seen, declared, planned.desired if planned else None, plan),
     )
     if plan:
         status = replace(status, gates=plan.gates, holds=plan.holds, failures=plan.failures, warnings=plan.warnings)
     return replace(status, health=_health(status, seen.record, running=running))
-
-
-def with_build_failures(plan: Plan, record: UnitRecord) -> Plan:
-    """The plan with the build failures that only the controller's process and the record's conditions know."""
-    words = next((c.message for c in record.conditions if c.type == "Stalled" and c.reason == BUILD_FAILED), "")
-    endpoints = set(_CANNOT_BE_BUILT.findall(words))
-    failed = {gate for gate in plan.gates if gate.reason == "ImageMissing" and _endpoint_of(gate) in endpoints}
-    if not failed:
-        return plan
-    message = "; ".join(dict.fromkeys(words.split("; ")))
-    failures = tuple(Gate(gate.subject, BUILD_FAILED, message) for gate in plan.gates if gate in failed)
-    rest = tuple(gate for gate in plan.gates if gate not in failed)
-    return replace(plan, gates=rest, failures=(*plan.failures, *dict.fromkeys(failures)))
-
-
-def _endpoint_of(gate: Gate) -> str:
-    """The endpoint that a missing image is for: `[production → v2 waits: ]predict-digit: its image ...`."""
-    return gate.message.partition(": its image")[0].rpartition(" ")[2]
 
 
 def only_alias(status: UnitStatus, alias: str) -> UnitStatus:

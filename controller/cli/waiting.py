@@ -20,8 +20,6 @@ from controller.model.source import Revision
 from controller.source.repository import Repository
 
 _LOOK_EVERY = 0.5
-_SEEN_AFTER = 15.0
-"""Seconds after which the controller has certainly looked at a new commit, so that an old build failure still stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +100,7 @@ def _wait(place: Place, looker: Looker, chosen: Chosen, commit: str, timeout: fl
     words = "nothing is known yet"
     while True:
         elapsed = time.monotonic() - started
-        found = _look(place, looker, chosen, patient=elapsed < _SEEN_AFTER)
+        found = _look(place, looker, chosen)
         ended = _unreachable(looker, commit, found) or verdict(found)
         if ended is not None:
             return ended
@@ -115,14 +113,14 @@ def _wait(place: Place, looker: Looker, chosen: Chosen, commit: str, timeout: fl
         time.sleep(min(_LOOK_EVERY, max(timeout - elapsed, 0.0)))
 
 
-def _look(place: Place, looker: Looker, chosen: Chosen, *, patient: bool) -> Overview:
+def _look(place: Place, looker: Looker, chosen: Chosen) -> Overview:
     """A controller that is busy or a store that changes under the look is no reason to give up."""
     nothing = Overview(str(place.source), None, None, "", (), (), ())
     owner = place.state.owner
     if owner is None:
         return nothing
     try:
-        return look(place, looker, chosen, patient=patient)
+        return look(place, looker, chosen)
     except Transient as error:
         return replace(nothing, pid=owner.pid, errors=(error.message,))
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from controller.engine.background import Background
 from controller.engine.steps import Observer, Step, unobserved
@@ -54,10 +55,20 @@ class Builds:
             self._waiting[spec.key].add(then)
         self._jobs.submit(spec.key, lambda: self._build(spec, builder, code))
 
+    def failures(self) -> tuple[BuildFailure, ...]:
+        """Why images are missing that are not tried again at the moment."""
+        now = time.monotonic()
+        with self._lock:
+            return tuple(failure for failure, until in self._failed.values() if now < until)
+
+    def take_failures(self, found: Iterable[BuildFailure]) -> None:
+        """What the process that builds says of its failures, in place of what was known."""
+        with self._lock:
+            self._failed = {failure.key: (failure, math.inf) for failure in found}
+
     def forget_failures(self) -> None:
         """A person asked for another try."""
-        with self._lock:
-            self._failed.clear()
+        self.take_failures(())
 
     def close(self) -> None:
         self._jobs.close()
@@ -71,7 +82,7 @@ class Builds:
             failure = BuildFailure(spec.key, error.message, error.hint, permanent)
             _log.warning("image %s: %s", spec.tag, error.message)
             with self._lock:
-                self._failed[spec.key] = (failure, float("inf") if permanent else time.monotonic() + _RETRY)
+                self._failed[spec.key] = (failure, math.inf if permanent else time.monotonic() + _RETRY)
         else:
             with self._lock:
                 self._built[spec.key] = image

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from typing import Self
 
 from controller.model import labels
 from controller.model.errors import Conflict, PointsmanError
@@ -44,13 +45,18 @@ class TargetCache:
         self._units: dict[str, dict[ObjectKey, Object]] = defaultdict(dict)
         self._listed: dict[str, threading.Event] = {kind: threading.Event() for kind in KINDS}
         self._stop = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._follow, args=(kind,), name=f"watch-{kind}", daemon=True) for kind in KINDS
-        ]
+
+    @classmethod
+    def listed(cls, client: ClusterClient) -> Self:
+        """Everything of ours, read once and not followed: for commands that look and go."""
+        cache = cls(client, lambda _unit: None)
+        for kind in KINDS:
+            cache._list(kind)
+        return cache
 
     def start(self) -> None:
-        for thread in self._threads:
-            thread.start()
+        for kind in KINDS:
+            threading.Thread(target=self._follow, args=(kind,), name=f"watch-{kind}", daemon=True).start()
 
     def stop(self) -> None:
         """Take in nothing more. A thread ends with its open watch, at the latest when the client is closed."""

@@ -10,7 +10,9 @@ from collections.abc import Sequence
 
 from controller.engine.builds import Builds
 from controller.engine.cache import TargetCache
-from controller.engine.passes import Passes, PassResult, UnitWork
+from controller.engine.observe import cached_records
+from controller.engine.passes import Passes, PassResult
+from controller.engine.planning import UnitWork, units_of
 from controller.engine.queue import WorkQueue
 from controller.engine.retry import RESYNC, pause_after
 from controller.engine.sources import Publication, Source, SourceLoop, changed_first
@@ -18,9 +20,9 @@ from controller.engine.steps import Observer, unobserved
 from controller.engine.targets import Target
 from controller.model.errors import PointsmanError
 from controller.model.identity import UnitKey
+from controller.model.images import BuildFailure
 from controller.model.ports import HistoryStore, Progress
-from controller.model.record import FactKind, UnitRecord
-from controller.state.record_format import from_config_map
+from controller.plan.memory import forgiven
 from controller.state.records import Records
 
 UNLISTED_PAUSE = 0.5
@@ -88,7 +90,7 @@ class Controller:
         self._builds.forget_failures()
         asked = [unit for unit in self.units() if deployment in (None, unit.deployment)]
         for unit in asked:
-            Records(self._target.client, self._cache.note).change(unit, _forgiven)
+            Records(self._target.client, self._cache.note).change(unit, forgiven)
             self._queue.add(unit)
         return [str(unit) for unit in asked]
 
@@ -106,6 +108,10 @@ class Controller:
         with self._lock:
             return tuple(self._publications.values())
 
+    def build_failures(self) -> tuple[BuildFailure, ...]:
+        """The images that could not be built and are not tried again yet."""
+        return self._builds.failures()
+
     def source_errors(self) -> tuple[str, ...]:
         """Why sources cannot be read at the moment; what runs is not touched by it."""
         return tuple(loop.error for loop in self._loops if loop.error)
@@ -114,22 +120,13 @@ class Controller:
 
     def _publish(self, publication: Publication) -> None:
         self._cache.wait(60.0)
-        declared = publication.declared
+        found = units_of(publication, self._cache)
         with self._lock:
             previous = self._publications.get(publication.snapshot.source)
             self._publications[publication.snapshot.source] = publication
-        for deployment in declared.deployments:
-            self._know(UnitKey(declared.owner, declared.project, deployment))
-        for obj in self._cache.records():
-            record = from_config_map(obj)
-            if record.source == publication.snapshot.source:
-                self._know(record.unit)
+            self._units.update({unit.hash: unit for unit in found})
         for unit in changed_first(self.units(), previous, publication):
             self._queue.add(unit)
-
-    def _know(self, unit: UnitKey) -> None:
-        with self._lock:
-            self._units[unit.hash] = unit
 
     def _object_changed(self, unit_hash: str) -> None:
         with self._lock:
@@ -183,10 +180,5 @@ class Controller:
         for publication in known:
             if (publication.declared.owner, publication.declared.project) == (unit.owner, unit.project):
                 return publication
-        sources = {r.unit: r.source for r in (from_config_map(obj) for obj in self._cache.records())}
+        sources = {record.unit: record.source for record in cached_records(self._cache)}
         return next((p for p in known if p.snapshot.source == sources.get(unit)), None)
-
-
-def _forgiven(record: UnitRecord) -> UnitRecord:
-    failed = (FactKind.GIVEN_UP, FactKind.GOLDEN_FAILED, FactKind.WAITING_SINCE)
-    return record.with_facts((), [fact for fact in record.facts if fact.kind in failed])

@@ -34,6 +34,11 @@ def cached_record(cache: TargetCache, unit: UnitKey) -> UnitRecord:
     return from_config_map(found) if found else UnitRecord(unit)
 
 
+def cached_records(cache: TargetCache) -> tuple[UnitRecord, ...]:
+    """The records of all units as last seen."""
+    return tuple(from_config_map(obj) for obj in cache.records())
+
+
 def _grouped(objects: Mapping[ObjectKey, Object], kind: str, name: str) -> dict[str, tuple[Object, ...]]:
     groups: dict[str, list[Object]] = defaultdict(list)
     for key in sorted((key for key in objects if key.kind == kind), key=lambda key: key.name):

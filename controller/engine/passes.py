@@ -12,38 +12,24 @@ from functools import partial
 from controller.engine.apply import ApplyResult, apply_changes
 from controller.engine.background import Background
 from controller.engine.builds import Builds
-from controller.engine.cache import TargetCache
 from controller.engine.checks import run_confirm, run_golden
 from controller.engine.desire import Desire
 from controller.engine.events import events_of
-from controller.engine.observe import cached_record, observe
+from controller.engine.observe import cached_record
+from controller.engine.planning import UnitWork, plan_unit
 from controller.engine.retry import RESYNC
-from controller.engine.sources import Publication
 from controller.engine.steps import Observer, Step
-from controller.engine.targets import Target
 from controller.model.changes import ConfirmCheck, GoldenCheck, Operation, Plan
-from controller.model.diagnostics import PROJECT, Diagnostic, Subject
 from controller.model.errors import PointsmanError
 from controller.model.identity import UnitKey
 from controller.model.ports import HistoryStore
 from controller.model.record import Fact, UnitRecord
 from controller.plan.conditions import conditions_after
 from controller.plan.memory import confirmed_facts, passed_facts
-from controller.plan.planner import held_plan, plan
 from controller.state.records import Records
 
 SECRET_POLL = 5.0
 """Seconds between looks for a Secret that is missing: Secrets are not watched (the right to list them all is not asked for)."""
-
-
-@dataclass(frozen=True, slots=True)
-class UnitWork:
-    """Everything that a pass needs besides the unit's key."""
-
-    unit: UnitKey
-    target: Target
-    cache: TargetCache
-    publication: Publication
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +63,7 @@ class Passes:
         """One pass. Raises what ended it (Conflict: look again at once); the record says how far it came."""
         stored = cached_record(work.cache, work.unit)
         answers = self._new_answers(work.unit, stored)
-        made = self._plan(work, stored.with_facts(answers))
+        made = plan_unit(work, self._desire, stored.with_facts(answers), time.time()).plan
         self._observer(Step.PLANNED)
         record = self._remember(work, stored, made, answers)
         result = apply_changes(made, work.target.client, work.cache, self._observer)
@@ -89,17 +75,6 @@ class Passes:
 
     def close(self) -> None:
         self._checks.close()
-
-    # plan
-
-    def _plan(self, work: UnitWork, record: UnitRecord) -> Plan:
-        declared, now = work.publication.declared, time.time()
-        holding = holding_diagnostics(work.publication, work.unit)
-        if holding:
-            return held_plan(work.unit, str(declared.revision), holding, record, now)
-        desired = self._desire.of(work.unit, work.target, work.publication, record)
-        secrets = (ref.secret for w in desired.workloads.values() for ref in w.secrets)
-        return plan(desired, observe(work.cache, work.target.client, work.unit, secrets), record, now)
 
     # record
 
@@ -176,12 +151,6 @@ class Passes:
             return 0.0
         longest = SECRET_POLL if any(gate.reason == "SecretMissing" for gate in made.gates) else RESYNC
         return longest if made.wake is None else min(max(made.wake - time.time(), 0.05), longest)
-
-
-def holding_diagnostics(publication: Publication, unit: UnitKey) -> tuple[Diagnostic, ...]:
-    """The mistakes that hold a whole unit: the project's, or those of its `deployment.yaml`."""
-    held = publication.declared.held
-    return held.get(PROJECT, ()) + held.get(Subject("deployment", unit.deployment), ())
 
 
 def _resolved(work: UnitWork) -> dict[str, str]:

@@ -110,6 +110,7 @@ def _with_code(declared: DeclaredVersion, source: VersionSource, *, local: bool)
         provisional=source.provisional,
         deployments=declared.deployments,
         location=location(declared.file, declared.root),
+        committed=source.committed or not source.provisional,
     )
     return version, diagnostics
 

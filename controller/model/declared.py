@@ -125,7 +125,10 @@ class VersionEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """An immutable artifact of the project. `deployments` None means all."""
+    """An immutable artifact of the project. `deployments` None means all.
+
+    `committed` is False for a version that git does not hold yet: its `commit` is the id of a tree.
+    """
 
     name: str
     commit: str
@@ -135,6 +138,7 @@ class Version:
     provisional: bool = False
     deployments: frozenset[str] | None = None
     location: Location = Location("")
+    committed: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from controller.model.changes import ConfirmCheck, GoldenCheck
-from controller.model.record import Fact, FactKind
+from controller.model.record import Fact, FactKind, UnitRecord
 from controller.model.routes import backend_of
 from controller.plan.gates import switch_hash
 from controller.plan.standing import Phase, standing
@@ -16,6 +16,7 @@ from controller.plan.view import View
 
 CONFIRMED_VERSIONS = 10
 """So many versions per alias stay known as having served it: what `rollback` may choose from."""
+_FAILED = (FactKind.GIVEN_UP, FactKind.GOLDEN_FAILED, FactKind.WAITING_SINCE)
 
 
 def moved_facts(view: View, switches: Iterable[Switch], routes: Iterable[VersionRoute]) -> Iterator[Fact]:
@@ -36,6 +37,11 @@ def completed_pins(view: View) -> Iterator[Fact]:
         alias = view.desired.aliases.get(fact.subject)
         if alias and not fact.detail:
             yield replace(fact, detail=alias.version)
+
+
+def forgiven(record: UnitRecord) -> UnitRecord:
+    """The record without what keeps a failed switch from being tried again: a person asked for that."""
+    return record.with_facts((), [fact for fact in record.facts if fact.kind in _FAILED])
 
 
 def passed_facts(check: GoldenCheck, revision: str, at: float, failure: str | None) -> Fact:

@@ -15,10 +15,10 @@ VOLUME = "valohai-metadata"
 
 
 def metadata_text(unit: UnitKey, version: Version, endpoint: VersionEndpoint) -> str:
-    """The file's text. It holds only what can never change under this workload, so it never restarts a pod.
+    """The file's text. It holds nothing that differs from revision to revision, so a release restarts no other pod.
 
-    A provisional commit may still change, so it is left empty; addresses of files may hold signatures, so only their
-    digests are told.
+    A version that git does not hold has no commit, so that is empty until then; addresses of files may hold signatures,
+    so only their digests are told.
     """
     definition = endpoint.definition
     content: dict[str, Any] = {
@@ -30,7 +30,7 @@ def metadata_text(unit: UnitKey, version: Version, endpoint: VersionEndpoint) ->
         },
         "meta": {"source": "pointsman"},
         "project": {"name": unit.project, "owner": unit.owner},
-        "version": {"commit": "" if version.provisional else version.commit, "name": version.name},
+        "version": {"commit": version.commit if version.committed else "", "name": version.name},
     }
     return json.dumps(content, sort_keys=True, ensure_ascii=False)
 

@@ -12,7 +12,8 @@ from bench.declared_repository import Shape, write_repository
 from controller.embedded.gateway import Gateway
 from controller.engine.builds import Builds
 from controller.engine.cache import TargetCache
-from controller.engine.passes import Passes, PassResult, UnitWork
+from controller.engine.passes import Passes, PassResult
+from controller.engine.planning import UnitWork
 from controller.engine.sources import Publication
 from controller.engine.steps import unobserved
 from controller.engine.targets import Target

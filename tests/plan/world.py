@@ -24,7 +24,7 @@ from controller.model.declared import (
 from controller.model.desired import DesiredState, TargetProfile
 from controller.model.diagnostics import Location
 from controller.model.identity import ObjectKey, UnitKey
-from controller.model.images import Image
+from controller.model.images import BuildFailure, Image, ImageState
 from controller.model.objects import Object, annotation, at, key_of, put
 from controller.model.observed import ObservedState
 from controller.model.record import FactKind, UnitRecord
@@ -101,6 +101,7 @@ class World:
         self.changed: dict[str, int] = {}
         self.rewritten = False
         self.built: Callable[[str], bool] = lambda key: True
+        self.unbuildable: dict[str, str] = {}
 
     # declared side
 
@@ -121,7 +122,9 @@ class World:
         versions = {name: served.version for name, served in self.declared.versions.items()}
         state = DeclaredState(revision, "ruksi", "mnist", versions, {"americas": self.declared})
         specs = [image_spec(state, v, e, PROFILE) for v in versions.values() for e in v.endpoints]
-        images = {s.key: Image(s.key, f"pointsman.local/x@sha256:{s.key}", s.key) for s in specs if self.built(s.key)}
+        images: dict[str, ImageState] = {key: BuildFailure(key, words) for key, words in self.unbuildable.items()}
+        built = (s.key for s in specs if self.built(s.key) and s.key not in images)
+        images |= {key: Image(key, f"pointsman.local/x@sha256:{key}", key) for key in built}
         return render(state, "americas", PROFILE, images, snapshot=snapshot, rewritten=self.rewritten)
 
     # target side

@@ -10,7 +10,7 @@ from controller.cli.status_document import Overview
 from controller.cli.status_text import lines
 from controller.cli.unit_status import UnitStatus, only_alias
 from controller.cli.waiting import verdict
-from controller.model.conditions import Condition, Health
+from controller.model.conditions import Health
 from controller.model.diagnostics import Subject
 from controller.plan.conditions import conditions_after
 from tests.cli.operate.worlds import URL, status_of
@@ -122,28 +122,28 @@ def test_a_version_that_lost_its_alias_is_kept_warm_until_a_moment() -> None:
 def failed_build() -> World:
     world = serving()
     world.declare(deployment({V1: version(V1), V3: version(V3)}, {"production": V3}))
-    missing = {w.spec.key for (v, _), w in world.desired().workloads.items() if v == V3}
-    world.built = lambda key: key not in missing
+    missing = {w.endpoint: w.spec.key for (v, _), w in world.desired().workloads.items() if v == V3}
+    world.built = lambda key: key not in missing.values()
+    world.unbuildable = {missing["predict"]: "no such package"}
     world.run()
-    words = "predict: the image cannot be built: no such package; predict: the image cannot be built: no such package"
-    condition = Condition("Stalled", "True", "BuildFailed", words, world.now)
-    world.record = replace(world.record, conditions=(condition,), attempted=str(world.desired().revision))
     return world
 
 
-def test_a_build_failure_comes_from_the_record_for_its_endpoint_alone() -> None:
+def test_a_build_failure_fails_the_alias_that_waits_for_it() -> None:
     status = status_of(failed_build())
     assert status.aliases[0].state == "failed"
     assert status.aliases[0].messages[0] == "predict: the image cannot be built: no such package"
     assert any("greet: its image" in gate.message for gate in status.gates)
     assert states(status)[V3] == "failed"
+    found = verdict(overview(status))
+    assert found is not None
+    assert not found.serves
 
 
-def test_a_build_failure_of_an_older_revision_is_no_verdict_on_a_new_one_yet() -> None:
+def test_a_build_failure_is_no_verdict_on_a_version_with_other_code() -> None:
     world = failed_build()
-    world.record = replace(world.record, attempted=f"main@sha1:{'f' * 40}")
-    assert status_of(world, patient=True).failures == ()
-    assert status_of(world).failures
+    world.declare(deployment({V1: version(V1), V2: version(V2)}, {"production": V2}))
+    assert status_of(world).failures == ()
 
 
 def test_without_git_the_records_conditions_speak() -> None:
