@@ -42,9 +42,10 @@ def _secret_command(ref: SecretRef) -> str:
 
 
 def _build_failure(subject: Subject, endpoint: str, failure: BuildFailure) -> Gate:
+    hint = f" ({failure.hint})" if failure.hint else ""
     if failure.permanent:
-        return Gate(subject, "BuildFailed", f"{endpoint}: the image cannot be built: {failure.message}")
-    return Gate(subject, "ImageMissing", f"{endpoint}: its build failed and is tried again: {failure.message}")
+        return Gate(subject, "BuildFailed", f"{endpoint}: the image cannot be built{hint}: {failure.message}")
+    return Gate(subject, "ImageMissing", f"{endpoint}: its build failed and is tried again{hint}: {failure.message}")
 
 
 def not_ready(view: View, workload: Workload, wanted: int, *, hold: bool) -> Gate | None:

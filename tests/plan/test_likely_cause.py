@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from controller.model.images import ImageSpec
+from controller.model.images import BuildFailure, ImageSpec
 from controller.model.source import CodeTree
+from controller.plan.gates import missing_inputs
 from controller.plan.likely_cause import likely_cause
+from controller.plan.view import View
+from tests.plan.world import World, deployment
 
 pytestmark = pytest.mark.pure
 
@@ -57,3 +62,17 @@ def test_a_base_that_runs_lacks_its_libraries_itself() -> None:
 )
 def test_other_words_stand_alone(words: str) -> None:
     assert likely_cause(words, spec()) is None
+
+
+def test_a_build_that_failed_says_what_to_do_before_the_installers_many_lines() -> None:
+    world = World()
+    found = deployment(["1"], {"production": "1"})
+    world.declare(found)
+    desired = world.desired()
+    hint = "no wheel fits this Python and platform: pin another version"
+    failed = BuildFailure("k", "the requirements cannot be installed:\nerror: No solution found", hint)
+    workload = replace(desired.workloads["1", "predict"], image=failed)
+    view = View(desired, world.observed(), world.record, world.now)
+    assert [g.message for g in missing_inputs(view, workload)] == [
+        f"predict: the image cannot be built ({hint}): the requirements cannot be installed:\nerror: No solution found"
+    ]
