@@ -50,6 +50,19 @@ def test_operating_a_running_controller_and_what_it_left(person: Person) -> None
     assert person.run("reconcile").out.startswith("acme/echo/local will be tried again")
 
 
+def test_a_build_failure_is_told_at_once_and_ends_with_its_revert(person: Person) -> None:
+    with person.serving(committed=False):
+        assert person.run("status", "--wait", "--timeout", "50s").code == 0
+        person.repository.release("v2", **{"requirements.txt": "nothing @ file:///nowhere/nothing.whl\n"})
+        for _ in range(2):
+            broken = person.run("status", "--wait", "--timeout", "50s")
+            assert broken.code == 1
+            assert "cannot be built" in broken.last_word
+        person.repository.git("revert", "--no-edit", "HEAD")
+        assert person.run("status", "--wait", "--timeout", "50s").code == 0
+        assert person.run("plan", "--exit-code").code == 0
+
+
 def test_the_way_of_serving_may_change_between_two_runs(person: Person) -> None:
     for committed in (False, True, False):
         with person.serving(committed=committed):
