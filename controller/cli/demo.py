@@ -26,8 +26,8 @@ def demo(tour: bool, keep: bool, port: int | None) -> int:
       pointsman demo --tour                watch releases, a refusal and reverts under load
       pointsman demo --keep                go on with the copy later
     """
-    with interrupted_once():
+    with interrupted_once() as interruption:
         note("Pointsman demo: a copy of the sample repository, served on this machine. Ctrl-C ends it.")
         run = importlib.import_module("controller.cli.demo_run").run  # takes a second, so the first line comes before it
-        code: int = run(tour=tour, keep=keep, port=port)
+        code: int = run(interruption, tour=tour, keep=keep, port=port)
     return code

@@ -6,11 +6,13 @@ import shlex
 import shutil
 import sys
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 from controller.cli.answering import await_answers
 from controller.cli.context import search_path
 from controller.cli.exit_codes import OK
+from controller.cli.interruption import Interruption
 from controller.cli.narrate import Narrator
 from controller.cli.output import note
 from controller.cli.progress import BuildProgress
@@ -23,7 +25,7 @@ from controller.cli.up import following
 TRIED = "production 20181003.0 -d americas"
 
 
-def run(*, tour: bool, keep: bool, port: int | None) -> int:
+def run(interruption: Interruption, *, tour: bool, keep: bool, port: int | None) -> int:
     """The demo from beginning to end. Returns the exit code; raises what `serve` raises."""
     with scratch(keep=keep) as copy:
         note(f"  repository: {copy.directory}")
@@ -31,11 +33,10 @@ def run(*, tour: bool, keep: bool, port: int | None) -> int:
             note(f"  kept at the end; to serve it again: {own_command()} up --committed {shlex.quote(str(copy.directory))}")
         narrator = Narrator(note, SubjectLines(copy.directory))
         served = Served(copy.place, committed=True, port=port)
-        with (
-            BuildProgress() as progress,
-            serve(served, progress.report, narrator.hear) as serving,
-            following(narrator, serving),
-        ):
+        with BuildProgress() as progress, ExitStack() as opened:
+            with interruption.deferred():
+                serving = opened.enter_context(serve(served, progress.report, narrator.hear))
+            opened.enter_context(following(narrator, serving))
             urls = await_answers(serving)
             narrator.tell_events()
             narrator.say(f"all {len(urls)} URLs answer; the gateway lists them: {serving.url}/")

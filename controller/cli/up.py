@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import click
@@ -48,11 +48,13 @@ def up(repository: Path | None, files: tuple[str, ...], port: int | None, commit
     given = given_files(files)
     note(f"pointsman: serving {place.source}  (state: {place.state.root})")
     narrator = Narrator(note, SubjectLines(place.source))
-    with interrupted_once(), BuildProgress() as progress:
-        served = Served(place, committed=committed, files=given, port=port)
-        with serve(served, progress.report, narrator.hear) as serving, following(narrator, serving):
-            note(f"pointsman: gateway at {serving.url}  (Ctrl-C ends it)")
-            threading.Event().wait()
+    served = Served(place, committed=committed, files=given, port=port)
+    with interrupted_once() as interruption, BuildProgress() as progress, ExitStack() as opened:
+        with interruption.deferred():
+            serving = opened.enter_context(serve(served, progress.report, narrator.hear))
+        note(f"pointsman: gateway at {serving.url}  (Ctrl-C ends it)")
+        opened.enter_context(following(narrator, serving))
+        threading.Event().wait()
     return ERROR
 
 
