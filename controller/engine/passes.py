@@ -79,7 +79,12 @@ class Passes:
     # record
 
     def _remember(self, work: UnitWork, stored: UnitRecord, made: Plan, answers: tuple[Fact, ...]) -> UnitRecord:
-        """Write what the changes rely on, before them; without changes, how the unit is. Nothing new costs no write."""
+        """Write what the changes rely on, before them; without changes, how the unit is. Nothing new costs no write.
+
+        Of a unit that has and gets nothing on the target there is no record: one that just went would come back for ever.
+        """
+        if stored.resource_version is None and made.is_empty and not made.inventory:
+            return stored
         wanted = replace(stored.with_facts((*answers, *made.facts), made.dropped), inventory=made.inventory)
         if not made.changes:
             wanted = replace(wanted, conditions=conditions_after(made, stored.conditions, made.now))
@@ -99,7 +104,7 @@ class Passes:
         gone = {change.key for change in result.done if change.operation is Operation.DELETE}
         if gone:
             self._write(work, replace(record, inventory=record.inventory - gone))
-        elif made.is_settled and not record.inventory and work.unit.deployment not in work.publication.declared.deployments:
+        elif record.resource_version and made.is_settled and not record.inventory and not _is_declared(work):
             Records(work.target.client).delete(record)
         self._observer(Step.RECORD_CLOSED)
 
@@ -151,6 +156,10 @@ class Passes:
             return 0.0
         longest = SECRET_POLL if any(gate.reason == "SecretMissing" for gate in made.gates) else RESYNC
         return longest if made.wake is None else min(max(made.wake - time.time(), 0.05), longest)
+
+
+def _is_declared(work: UnitWork) -> bool:
+    return work.unit.deployment in work.publication.declared.deployments
 
 
 def _resolved(work: UnitWork) -> dict[str, str]:
