@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from watchdog.observers.polling import PollingObserver
 
 from controller.source.repository import Repository
 
-DEBOUNCE = 0.2
+DEBOUNCE = 0.1
 """Seconds of quiet before a change is told: an editor or a checkout touches many files at once."""
 
 LONGEST_WAIT = 2.0
@@ -120,9 +121,10 @@ class Watcher:
 
     def _settle(self) -> None:
         """Until nothing happened for a moment, but not for ever."""
-        for _ in range(int(LONGEST_WAIT / DEBOUNCE)):
+        latest = time.monotonic() + LONGEST_WAIT
+        while time.monotonic() < latest:
             self._changed.clear()
-            if self._stopping.wait(DEBOUNCE) or not self._changed.is_set():
+            if not self._changed.wait(DEBOUNCE) or self._stopping.is_set():
                 return
         self._changed.clear()
 

@@ -70,7 +70,7 @@ async def _open(replica: Replica, limits: Limits) -> Wire | None:
     try:
         async with asyncio.timeout(limits.connect):
             streams = await asyncio.open_connection(replica.host, replica.port, limit=READ_SIZE)
-        if not _to_itself(streams[1].get_extra_info("socket")):
+        if _serves(streams[1]):
             return Wire(h11.CLIENT, streams, header_bytes=limits.header_bytes, stalled=limits.stalled)
         streams[1].transport.abort()
     except OSError:  # TimeoutError is one
@@ -82,6 +82,13 @@ async def _open(replica: Replica, limits: Limits) -> Wire | None:
     return None
 
 
-def _to_itself(connection: socket.socket) -> bool:
-    """On loopback a connect to a free port can meet its own source port and succeed (TCP simultaneous open)."""
-    return bool(connection.getsockname() == connection.getpeername())
+def _serves(writer: asyncio.StreamWriter) -> bool:
+    """Whether somebody else is at the other end, and still there.
+
+    On loopback a connect to a free port can meet its own source port and succeed (TCP simultaneous open).
+    """
+    connection: socket.socket = writer.get_extra_info("socket")
+    try:
+        return bool(connection.getsockname() != connection.getpeername())
+    except OSError:  # reset the moment it was accepted
+        return False
