@@ -7,12 +7,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from controller.cli.alias_past import Chapter, chapters
 from controller.cli.chosen import Chosen, complete_targets
 from controller.cli.context import Place, find_place, state_option
-from controller.cli.output import note, output_option, print_rows
+from controller.cli.output import note, output_option, print_lines, print_rows
 from controller.cli.status_text import clock
 from controller.cli.text_table import table
 from controller.cli.tree import tree_at
@@ -52,7 +51,7 @@ def history(target: str | None, limit: int, output: str, state: Path | None) -> 
         note("no alias has led anywhere yet")
         return
     if output in ("table", "wide"):
-        Console(highlight=False, soft_wrap=True).print(*table(_COLUMNS, map(_text_row, found)), sep="\n")
+        print_lines(table(_COLUMNS, map(_text_row, found)))
     else:
         print_rows([_row(chapter) for chapter in found], output, columns=(), name="commit")
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
 import yaml
-from rich.cells import cell_len
 from rich.console import Console
+from rich.text import Text
+
+from controller.cli.text_table import table
 
 F = TypeVar("F", bound=Callable[..., Any])
 FORMATS = ("table", "wide", "json", "yaml", "name")
@@ -37,7 +39,15 @@ def print_rows(
         for row in rows:
             click.echo(str(row[name]))
     else:
-        _table(rows, [*columns, *(wide if output == "wide" else ())])
+        shown = [*columns, *(wide if output == "wide" else ())]
+        print_lines(table([name.upper() for name in shown], ([_cell(row.get(name)) for name in shown] for row in rows)))
+
+
+def print_lines(lines: Iterable[Text]) -> None:
+    """Lines of text, never cut: what does not fit a terminal wraps there, a pipe gets all of it."""
+    console = Console(highlight=False, soft_wrap=True)
+    for line in lines:
+        console.print(line)
 
 
 def print_document(document: Mapping[str, Any], output: str) -> None:
@@ -59,15 +69,6 @@ def hint(text: str) -> None:
 def error_console() -> Console:
     """Progress goes to stderr: plain unless it is a terminal; NO_COLOR is honoured by rich."""
     return Console(file=sys.stderr, highlight=False, soft_wrap=True)
-
-
-def _table(rows: Sequence[Row], columns: Sequence[str]) -> None:
-    """Columns as wide as their content, never cut: what does not fit a terminal wraps there, a pipe gets all of it."""
-    lines = [[column.upper() for column in columns], *([_cell(row.get(column)) for column in columns] for row in rows)]
-    widths = [max(cell_len(line[i]) for line in lines) for i in range(len(columns))]
-    for number, line in enumerate(lines):
-        padded = (cell + " " * (width - cell_len(cell)) for cell, width in zip(line, widths, strict=True))
-        click.secho("  ".join(padded).rstrip(), bold=None if number else True)
 
 
 def _cell(value: object) -> str:

@@ -14,7 +14,7 @@ from rich.live import Live
 from controller.cli.chosen import Chosen, complete_targets
 from controller.cli.context import Place, find_place, state_option
 from controller.cli.outlook import Looker
-from controller.cli.output import output_option, print_document
+from controller.cli.output import output_option, print_document, print_lines
 from controller.cli.overviews import look
 from controller.cli.status_document import Overview, document
 from controller.cli.status_text import lines
@@ -79,7 +79,7 @@ def _print(found: Overview, output: str) -> None:
             for alias in unit.aliases:
                 click.echo(f"{unit.unit.deployment}/{alias.name}")
     else:
-        Console(highlight=False, soft_wrap=True).print(*lines(found, wide=output == "wide"), sep="\n")
+        print_lines(lines(found, wide=output == "wide"))
 
 
 def _watch(place: Place, looker: Looker, chosen: Chosen, output: str) -> None:
