@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
 
 from controller.cli.context import find_place, state_option
 from controller.cli.exit_codes import ERROR, OK
+from controller.cli.interruption import interrupted_once
 from controller.cli.narrate import lines_of
 from controller.cli.output import hint, note
 from controller.cli.progress import BuildProgress
@@ -40,10 +42,10 @@ def apply(repository: Path | None, once: bool, committed: bool, timeout: float, 
     """
     del once  # required, so that serving for good is never asked for by accident
     place = find_place(repository, state)
-    with (
-        BuildProgress() as progress,
-        serve(Served(place, committed=committed, watch=False), progress.report, _untold) as serving,
-    ):
+    served = Served(place, committed=committed, watch=False)
+    with interrupted_once() as interruption, BuildProgress() as progress, ExitStack() as opened:
+        with interruption.deferred():
+            serving = opened.enter_context(serve(served, progress.report, _untold))
         return _outcome(serving, time.monotonic() + timeout)
 
 
