@@ -72,7 +72,7 @@ def launch(host: Host, spec: ReplicaSpec, identity: Identity, restarts: int, on_
         return _spawn(
             host, spec, identity, slot, places=places, declared=declared, restarts=restarts, on_exit=on_exit
         )  # fmt: skip
-    except (OSError, ValueError, PointsmanError) as error:
+    except (OSError, ValueError, RuntimeError, PointsmanError) as error:  # RuntimeError: the system gives no more threads
         host.ports.release(ports.values())
         raise NotStarted("CreateContainerError", f"cannot prepare the replica: {error}") from error
 

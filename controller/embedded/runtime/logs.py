@@ -7,9 +7,8 @@ written between the copy and the truncation are lost.
 from __future__ import annotations
 
 import os
-import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,19 +35,24 @@ class LogDirectory:
         self._limit = limit
 
     def path(self, namespace: str, workload: str, replica: str) -> Path:
-        """The file of a replica; its directory is made, and the oldest of many files goes."""
+        """The file of a replica; its directory is made."""
         folder = self._root / namespace / workload
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for old in self._files(namespace, workload)[:-KEEP]:
-            old.unlink(missing_ok=True)
-            old.with_name(old.name + _OLD).unlink(missing_ok=True)
         return folder / f"{replica}.log"
 
+    def prune(self, namespace: str, workload: str, running: Collection[str]) -> None:
+        """Keep the files of running replicas (without its name a file would grow unseen) and the newest of the others."""
+        ended = [file for file in self._files(namespace, workload) if file.stem not in running]
+        for old in ended[:-KEEP]:
+            old.unlink(missing_ok=True)
+            old.with_name(old.name + _OLD).unlink(missing_ok=True)
+
     def rotate(self, log: Path) -> None:
-        """Move what is there to the second file once the first has reached the limit; on a full disk it is only cut off."""
-        if size_of(log) >= self._limit:
+        """Move the newest bytes to the second file once the first has reached the limit; on a full disk it is only cut off."""
+        size = size_of(log)
+        if size >= self._limit:
             with suppress(OSError):
-                shutil.copyfile(log, log.with_name(log.name + _OLD))
+                _copy_part(log, log.with_name(log.name + _OLD), size - self._limit, self._limit)
             with suppress(OSError):
                 os.truncate(log, 0)
 
@@ -61,7 +65,7 @@ class LogDirectory:
 
     def follow(self, namespace: str, workload: str, *, stop: Callable[[], bool], pause: float = 0.2) -> Iterator[LogLine]:
         """Lines that are written from now on, of replicas that come later too, until `stop` answers True."""
-        positions = {file: file.stat().st_size for file in self._files(namespace, workload)}
+        positions = {file: size_of(file) for file in self._files(namespace, workload)}
         while not stop():
             found = False
             for file in self._files(namespace, workload):
@@ -95,6 +99,15 @@ def size_of(log: Path) -> int:
     with suppress(OSError):
         return log.stat().st_size
     return 0
+
+
+def _copy_part(log: Path, target: Path, start: int, size: int) -> None:
+    """`size` bytes, without a line that was cut: between two looks it may have been a gigabyte, and more may be coming."""
+    with log.open("rb") as source, target.open("wb") as copy:
+        source.seek(start)
+        left = size - len(source.readline(_BLOCK)) if start else size
+        while left > 0 and (block := source.read(min(left, _BLOCK))):
+            left -= copy.write(block)
 
 
 def _lines(file: Path) -> list[str]:

@@ -87,13 +87,14 @@ def spawn(
         os.close(descriptor)
     try:
         record(child.pid)
-    except BaseException:
+        process = ReplicaProcess(child.pid, marker, lambda: _shell_code(child.wait()), on_exit)
+    except BaseException:  # a full disk, or no thread left to watch it
         child.kill()
         _release(child, go=False)
         child.wait()
         raise
     _release(child, go=True)
-    return ReplicaProcess(child.pid, marker, lambda: _shell_code(child.wait()), on_exit)
+    return process
 
 
 def adopt(pid: int, started: str, marker: str, on_exit: Callable[[], None]) -> ReplicaProcess:

@@ -146,7 +146,7 @@ class Replica:
 
     def _why_not_ready(self, running: Running, problem: str) -> str:
         """Said in steps of five seconds, so that a slow start does not write its status all the time."""
-        seconds = (time.time() - running.slot.since) // _SAY_WHY * _SAY_WHY
+        seconds = max(0.0, time.time() - running.slot.since) // _SAY_WHY * _SAY_WHY
         return f"running for {seconds:.0f} s but {problem.replace('{port}', str(self.spec.port))}" if seconds else ""
 
     def _after_end(self, running: Running) -> None:

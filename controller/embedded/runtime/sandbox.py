@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from controller.embedded.runtime.environment import scripts
@@ -28,12 +29,18 @@ def prepare(directory: Path, unpacked: UnpackedImage, environment: Path, metadat
 
 
 def remove(directory: Path) -> None:
-    """Delete a tree, also where an endpoint made directories of it read-only."""
+    """Delete a tree, also where an endpoint made directories of it read-only; what belongs to another user stays."""
+    _open_up(directory)
     for folder, below, _ in os.walk(directory):
         for name in below:
-            if not (Path(folder) / name).is_symlink():
-                (Path(folder) / name).chmod(0o700)
+            _open_up(Path(folder) / name)
     shutil.rmtree(directory, ignore_errors=True)
+
+
+def _open_up(directory: Path) -> None:
+    with suppress(OSError):
+        if not directory.is_symlink():
+            directory.chmod(0o700)
 
 
 def _copy_writable(source: Path, target: Path) -> None:

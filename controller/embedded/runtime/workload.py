@@ -68,6 +68,8 @@ class WorkloadRunner:
         for replica in self.replicas:
             if replica.identity.name in step.stop:
                 replica.stop(drain=self._host.drain)
+        if step.start:
+            self._host.logs.prune(self.key.namespace, self.key.name, {r.identity.name for r in self.replicas})
         for _ in range(step.start):
             self._add(spec, _lowest_free(r.identity.index for r in self.replicas))
 

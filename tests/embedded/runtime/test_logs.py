@@ -73,9 +73,26 @@ def test_the_tail_is_what_this_instance_said_last(tmp_path: Path) -> None:
     assert len(tail(file)) == 2048
 
 
-def test_the_oldest_of_many_files_go(logs: LogDirectory) -> None:
+def test_the_oldest_of_many_ended_replicas_files_go_and_no_running_ones(logs: LogDirectory) -> None:
     for number in range(3 * KEEP):
         file = logs.path("ns", "web", f"web-0-{number}")
         file.write_text("x\n")
         os.utime(file, (number, number))
-    assert len(list(logs.read("ns", "web"))) == KEEP + 1
+    running = {f"web-0-{number}" for number in range(2 * KEEP)}
+    logs.prune("ns", "web", running)
+    assert {line.replica for line in logs.read("ns", "web")} == {f"web-0-{number}" for number in range(3 * KEEP)}
+    logs.prune("ns", "web", {"web-0-0"})
+    assert {line.replica for line in logs.read("ns", "web")} == {"web-0-0", *(f"web-0-{n}" for n in range(2 * KEEP, 3 * KEEP))}
+
+
+def test_of_more_than_the_limit_at_once_only_the_end_is_kept(logs: LogDirectory) -> None:
+    file = logs.path("ns", "web", "web-0-a")
+    file.write_text("".join(f"line {number}\n" for number in range(100_000)))
+    logs.rotate(file)
+    assert sum(f.stat().st_size for f in file.parent.iterdir()) <= 1000
+    read = [line.text for line in logs.read("ns", "web")]
+    assert read == [f"line {number}" for number in range(100_000 - len(read), 100_000)]
+    assert len(read) > 80
+    file.write_bytes(b"x" * 100_000)
+    logs.rotate(file)
+    assert sum(f.stat().st_size for f in file.parent.iterdir()) <= 1000

@@ -55,6 +55,18 @@ def run(place: Path, command: str, record: list[int], ended: threading.Event | N
     )  # fmt: skip
 
 
+def test_a_command_that_nobody_could_watch_never_runs(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    pids: list[int] = []
+    with pytest.raises(RuntimeError):
+        run(place, "touch started; exec sleep 60", pids)
+    assert start_time(pids[0]) is None
+    assert not (place / "started").exists()
+
+
 def test_the_record_is_written_before_the_command_runs(place: Path) -> None:
     seen: list[bool] = []
     process = spawn(
