@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Self
@@ -28,7 +29,8 @@ KINDS = (
     "EndpointSlice",
 )
 _OURS = {labels.MANAGED_BY: "pointsman"}
-_PAUSE = 1.0
+_PAUSE, _AGAIN = 1.0, 0.05
+"""Seconds after an error, and before listing anew what was too old to watch from."""
 _log = logging.getLogger(__name__)
 
 
@@ -63,8 +65,9 @@ class TargetCache:
         self._stop.set()
 
     def wait(self, timeout: float) -> bool:
-        """Whether every kind has been listed once: before that nothing may be concluded from an absence."""
-        return all(event.wait(timeout) for event in self._listed.values())
+        """Whether every kind has been listed once within so many seconds: before that no absence means anything."""
+        deadline = time.monotonic() + timeout
+        return all(event.wait(max(deadline - time.monotonic(), 0.0)) for event in self._listed.values())
 
     @property
     def complete(self) -> bool:
@@ -112,27 +115,37 @@ class TargetCache:
                         return
             except Conflict:
                 version = ""
+                self._stop.wait(_AGAIN)
             except PointsmanError as error:
                 _log.warning("watching %s: %s", kind, error)
+                self._stop.wait(_PAUSE)
+            except Exception:
+                # A fault of ours: without this thread nothing of the kind would ever be seen again.
+                _log.exception("watching %s", kind)
+                version = ""
                 self._stop.wait(_PAUSE)
 
     def _list(self, kind: str) -> str:
         listing = self._client.list(kind, labels=_OURS)
         fresh = {key_of(obj): obj for obj in listing.items}
+        gone: list[Object] = []
         with self._lock:
             for objects in self._units.values():
-                for key in [key for key in objects if key.kind == kind and key not in fresh]:
-                    del objects[key]
+                lost = [key for key in objects if key.kind == kind and key not in fresh]
+                gone += [objects.pop(key) for key in lost]
             for key, obj in fresh.items():
                 self._units[label(obj, labels.UNIT) or ""][key] = obj
         self._listed[kind].set()
-        self._announce(listing.items)
+        self._announce((*listing.items, *gone))
         return listing.resource_version
 
     def _take(self, event: WatchEvent) -> None:
         obj, key = event.object, key_of(event.object)
         with self._lock:
             objects = self._units[label(obj, labels.UNIT) or ""]
+            known = objects.get(key)
+            if known is not None and _age(known) > _age(obj):
+                return  # what a write of our own returned is newer
             if event.type is EventType.DELETED:
                 objects.pop(key, None)
             else:

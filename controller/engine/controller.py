@@ -18,13 +18,15 @@ from controller.engine.retry import RESYNC, pause_after
 from controller.engine.sources import Publication, Source, SourceLoop, changed_first
 from controller.engine.steps import Observer, unobserved
 from controller.engine.targets import Target
-from controller.model.errors import PointsmanError
+from controller.model.errors import PointsmanError, Unavailable
 from controller.model.identity import UnitKey
 from controller.model.images import BuildFailure
 from controller.model.ports import HistoryStore, Progress
 from controller.plan.memory import forgiven
 from controller.state.records import Records
 
+LISTING_TIMEOUT = 5.0
+"""Seconds that a publication waits for the target's objects; without them nobody knows what left git since the last run."""
 UNLISTED_PAUSE = 0.5
 """Seconds until a unit is tried again on a target whose objects are not all known yet: an absence means nothing then."""
 _log = logging.getLogger(__name__)
@@ -119,7 +121,8 @@ class Controller:
     # triggers
 
     def _publish(self, publication: Publication) -> None:
-        self._cache.wait(60.0)
+        if not self._cache.wait(LISTING_TIMEOUT):
+            raise Unavailable(f"the objects of target {self._target.name} cannot be listed, so nothing is done yet")
         found = units_of(publication, self._cache)
         with self._lock:
             previous = self._publications.get(publication.snapshot.source)
@@ -146,10 +149,10 @@ class Controller:
     def _pass(self, unit: UnitKey) -> float:
         if not self._cache.complete:
             return UNLISTED_PAUSE
-        work = self._unit_work(unit)
-        if work is None:
-            return RESYNC
         try:
+            work = self._unit_work(unit)
+            if work is None:
+                return RESYNC
             result = self._passes.run(work)
         except PointsmanError as error:
             _log.info("pass over %s ended: %s", unit, error)

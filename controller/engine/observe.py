@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from controller.engine.cache import TargetCache
 from controller.model import labels
+from controller.model.errors import Stalled
 from controller.model.identity import ObjectKey, UnitKey
 from controller.model.objects import Object, at, label
 from controller.model.observed import ObservedState
@@ -15,6 +17,7 @@ from controller.model.record import UnitRecord
 from controller.state.record_format import from_config_map
 
 _STATUS_KINDS = ("Pod", "EndpointSlice", "ConfigMap")
+_log = logging.getLogger(__name__)
 
 
 def observe(cache: TargetCache, client: ClusterClient, unit: UnitKey, secrets: Iterable[str]) -> ObservedState:
@@ -35,8 +38,16 @@ def cached_record(cache: TargetCache, unit: UnitKey) -> UnitRecord:
 
 
 def cached_records(cache: TargetCache) -> tuple[UnitRecord, ...]:
-    """The records of all units as last seen."""
-    return tuple(from_config_map(obj) for obj in cache.records())
+    """The records of all units as last seen; one that cannot be read is told, and hides no other."""
+    return tuple(record for obj in cache.records() if (record := _readable(obj)))
+
+
+def _readable(obj: Object) -> UnitRecord | None:
+    try:
+        return from_config_map(obj)
+    except Stalled as error:
+        _log.warning("%s\n  hint: %s", error.message, error.hint)
+        return None
 
 
 def _grouped(objects: Mapping[ObjectKey, Object], kind: str, name: str) -> dict[str, tuple[Object, ...]]:

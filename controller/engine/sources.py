@@ -83,19 +83,23 @@ class SourceLoop:
 
     def _run(self) -> None:
         token, failures = "", 0
-        while not self._stop.is_set():
+        while True:
             self._wake.clear()
+            if self._stop.is_set():  # `stop` may have woken us before we cleared that
+                return
             try:
                 current = self._source.token()
                 if current != token:
                     self._publish(self._read())
                     token = current
                 self.error, failures, pause = None, 0, self._interval
-            except (PointsmanError, OSError) as error:
+            except Exception as error:
+                # A fault of ours included: this thread is the only one that reads the source, so it never ends.
                 failures += 1
                 self.error = _said(error)
                 pause = min(pause_after(error, failures, random.Random()), self._interval * 4)  # noqa: S311  jitter, no secret
-                _log.warning("source %s: %s", self._source.name, error)
+                expected = isinstance(error, (PointsmanError, OSError))
+                _log.warning("source %s: %s", self._source.name, self.error, exc_info=None if expected else error)
             self._wake.wait(pause)
 
     def _read(self) -> Publication:
@@ -104,6 +108,8 @@ class SourceLoop:
         return Publication(self._source, snapshot, load(snapshot, uncommitted=snapshot.local))
 
 
-def _said(error: PointsmanError | OSError) -> str:
+def _said(error: Exception) -> str:
+    if not isinstance(error, (PointsmanError, OSError)):
+        return f"{type(error).__name__}: {error}"
     hint = getattr(error, "hint", None)
     return f"{error}\n  hint: {hint}" if hint else str(error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import zlib
 from typing import Any
 
 from controller.model import labels
@@ -49,7 +50,7 @@ def from_config_map(obj: Object) -> UnitRecord:
         if text is None:
             text = gzip.decompress(base64.b64decode(at(obj, "binaryData", "record.json.gz"))).decode()
         return _record(json.loads(text), obj["metadata"]["resourceVersion"])
-    except (ValueError, TypeError, KeyError, OSError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, EOFError, OSError, zlib.error) as error:
         name = f"{obj['metadata'].get('namespace')}/{obj['metadata'].get('name')}"
         raise Stalled(
             f"the record in ConfigMap {name} cannot be read: {error}",

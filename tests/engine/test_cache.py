@@ -1,0 +1,101 @@
+"""What a target's cache knows after its watch was interrupted, and when a watch is behind our own writes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from controller.embedded.store import EmbeddedStore
+from controller.engine.cache import TargetCache
+from controller.model import labels
+from controller.model.errors import Conflict
+from controller.model.identity import ObjectKey, UnitKey
+from controller.model.objects import Object
+from controller.model.ports import EventType, Labels, WatchEvent
+from tests.embedded.gateway.servers import eventually
+
+pytestmark = pytest.mark.contract
+
+UNIT = UnitKey("acme", "mnist", "local")
+KEY = ObjectKey("Service", UNIT.namespace, "predict")
+SERVICE = {
+    "apiVersion": "v1",
+    "kind": "Service",
+    "metadata": {
+        "name": KEY.name,
+        "namespace": KEY.namespace,
+        "labels": {labels.MANAGED_BY: "pointsman", labels.UNIT: UNIT.hash},
+    },
+    "spec": {"type": "ClusterIP"},
+}
+
+
+class Interrupted(EmbeddedStore):
+    """A target whose watches hear nothing, and once `late` is set end as if the past had been forgotten, or raise `fault`."""
+
+    fault: Exception | None = None
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.late = threading.Event()
+
+    def watch(
+        self, kind: str, resource_version: str, *, labels: Labels | None = None, timeout: float = 290.0
+    ) -> Iterator[WatchEvent]:
+        if self.late.is_set():
+            return super().watch(kind, resource_version, labels=labels, timeout=timeout)
+        return self._deaf()
+
+    def _deaf(self) -> Iterator[WatchEvent]:
+        self.late.wait(30.0)
+        raise self.fault or Conflict("too old (410 Gone)")
+        yield
+
+
+@pytest.mark.parametrize("fault", [None, KeyError("a fault of ours")])
+def test_an_object_that_went_while_nobody_watched_is_announced(tmp_path: Path, fault: Exception | None) -> None:
+    changed: list[str] = []
+    with Interrupted(tmp_path) as store:
+        store.fault = fault
+        store.apply(SERVICE)
+        cache = TargetCache(store, changed.append)
+        cache.start()
+        assert cache.wait(30.0)
+        assert cache.get(UNIT.hash, KEY)
+        store.delete(KEY)
+        changed.clear()
+        store.late.set()
+        assert eventually(lambda: cache.get(UNIT.hash, KEY) is None and changed == [UNIT.hash])
+        cache.stop()
+
+
+class Behind(EmbeddedStore):
+    """A target whose watch still has to tell an older state of the Service."""
+
+    stale: Object
+
+    def watch(
+        self, kind: str, resource_version: str, *, labels: Labels | None = None, timeout: float = 290.0
+    ) -> Iterator[WatchEvent]:
+        if kind == KEY.kind:
+            yield WatchEvent(EventType.MODIFIED, self.stale)
+            self.told.set()
+        yield from super().watch(kind, resource_version, labels=labels, timeout=timeout)
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.told = threading.Event()
+
+
+def test_an_older_event_does_not_undo_what_a_write_returned(tmp_path: Path) -> None:
+    with Behind(tmp_path) as store:
+        store.stale = store.apply(SERVICE)
+        newer = store.apply({**SERVICE, "spec": {"type": "LoadBalancer"}})
+        cache = TargetCache(store, lambda _: None)
+        cache.start()
+        assert store.told.wait(30.0)
+        assert cache.get(UNIT.hash, KEY) == newer
+        cache.stop()

@@ -1,0 +1,66 @@
+"""A controller goes on: one broken record, one fault in reading a source and one deaf target delay nobody for long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from bench.declared_repository import Shape
+from controller.engine.controller import Controller
+from controller.model import labels
+from controller.model.identity import UnitKey
+from controller.model.ports import HistoryStore
+from controller.model.source import Snapshot
+from controller.state.history import FileHistory
+from tests.embedded.gateway.servers import eventually
+from tests.engine.settling import Settling, settling
+
+pytestmark = pytest.mark.system
+
+
+@contextmanager
+def controlled(directory: Path, shape: Shape, history: HistoryStore | None = None) -> Iterator[tuple[Settling, Controller]]:
+    """A controller over a repository and a target; not started yet, stopped at the end."""
+    with settling(directory, shape) as made:
+        followed = history or FileHistory(directory / "history")
+        controller = Controller(made.target, [made.source], followed, interval=0.05)
+        try:
+            yield made, controller
+        finally:
+            controller.stop()
+
+
+def settled(controller: Controller, count: int) -> Callable[[], bool]:
+    def answer() -> bool:
+        results = [controller.result(unit) for unit in controller.units()]
+        return len(results) >= count and all(result and result.plan.is_settled for result in results)
+
+    return answer
+
+
+def test_a_record_that_cannot_be_read_holds_up_no_other_unit(tmp_path: Path) -> None:
+    other = UnitKey("bench", "other", "broken")
+    said = {labels.MANAGED_BY: "pointsman", labels.UNIT: other.hash, labels.RECORD: "unit"}
+    meta = {"name": other.record_name, "namespace": other.namespace, "labels": said}
+    broken = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"record.json": "{"}}
+    with controlled(tmp_path, Shape(2, 1)) as (made, controller):
+        made.store.apply(broken)
+        controller.start()
+        assert eventually(settled(controller, 2))
+
+
+def test_a_fault_while_a_source_is_read_ends_no_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with controlled(tmp_path, Shape(1, 1)) as (made, controller):
+        read, faults = made.source.snapshot, [ValueError("a fault of ours")]
+
+        def snapshot() -> Snapshot:
+            if faults:
+                raise faults.pop()
+            return read()
+
+        monkeypatch.setattr(made.source, "snapshot", snapshot)
+        controller.start()
+        assert eventually(settled(controller, 1))
