@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import httpx2
@@ -17,9 +18,21 @@ from controller.model.declared import GoldenRequest
 _GATEWAY_FAULTS = (502, 503, 504)
 _TRIES = 3
 _SHOWN = 300
+_MOST_BYTES = 8 << 20
 CONFIRM_TIMEOUT = 20.0
 """Seconds to ask before the pass looks at everything again; Traefik applies a route within 2 s (providersThrottleDuration)."""
 CONSECUTIVE = 2
+
+
+class _EndlessError(Exception):
+    """An answer that is too large or takes too long to be compared with anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    workload: str | None
+    text: str
 
 
 def run_golden(target: Target, check: GoldenCheck) -> str | None:
@@ -51,33 +64,52 @@ def _golden(client: httpx2.Client, base: str, check: GoldenCheck, request: Golde
     for attempt in range(_TRIES):
         time.sleep(0.2 * attempt)
         try:
-            answer = client.request(request.method, url, headers=dict(request.headers), content=request.body)
+            answer = _ask(client, request, url, check.timeout)
         except httpx2.HTTPError as error:
             failure = f"no answer: {error or type(error).__name__}"
             continue
+        except _EndlessError as error:
+            return str(error)
+        except Exception as error:
+            # A repository wrote this request: what HTTP cannot say raises errors of every kind (h11, codecs, URLs).
+            return f"it cannot be sent: {error or type(error).__name__}"
         failure = _misfit(answer, check, request)
-        if failure is None or answer.status_code not in _GATEWAY_FAULTS:
+        if failure is None or answer.status not in _GATEWAY_FAULTS:
             return failure
     return failure
 
 
-def _misfit(answer: httpx2.Response, check: GoldenCheck, request: GoldenRequest) -> str | None:
-    served = answer.headers.get(labels.HEADER_WORKLOAD)
-    if served is None and answer.status_code in _GATEWAY_FAULTS:
-        return f"no answer but the gateway's own, {answer.status_code}: {_shown(answer.text)}"
+def _ask(client: httpx2.Client, request: GoldenRequest, url: str, timeout: float) -> _Answer:
+    """The whole answer. The gateway limits only how long an endpoint takes to begin; one that never ends holds no worker."""
+    body, deadline = bytearray(), time.monotonic() + 2 * timeout
+    with client.stream(request.method, url, headers=dict(request.headers), content=request.body) as answer:
+        for block in answer.iter_bytes():
+            body += block
+            if len(body) > _MOST_BYTES:
+                raise _EndlessError(f"the answer is larger than {_MOST_BYTES >> 20} MiB")
+            if time.monotonic() > deadline:
+                raise _EndlessError(f"the answer did not end within {2 * timeout:g} s")
+    text = body.decode(answer.encoding or "utf-8", errors="replace")
+    return _Answer(answer.status_code, answer.headers.get(labels.HEADER_WORKLOAD), text)
+
+
+def _misfit(answer: _Answer, check: GoldenCheck, request: GoldenRequest) -> str | None:
+    served = answer.workload
+    if served is None and answer.status in _GATEWAY_FAULTS:
+        return f"no answer but the gateway's own, {answer.status}: {_shown(answer.text)}"
     if served != check.workload:
         return f"answered by {served or 'somebody else'} instead of {check.workload}"
-    if answer.status_code != request.status:
-        return f"expected status {request.status}, got {answer.status_code}: {_shown(answer.text)}"
+    if answer.status != request.status:
+        return f"expected status {request.status}, got {answer.status}: {_shown(answer.text)}"
     if request.text is not None and request.text not in answer.text:
-        return f"expected the text {request.text!r}, got: {_shown(answer.text)}"
+        return f"expected the text {_shown(request.text)!r}, got: {_shown(answer.text)}"
     return _json_misfit(answer.text, request.json) if request.expects_json else None
 
 
 def _json_misfit(text: str, expected: Any) -> str | None:
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return f"expected JSON, got: {_shown(text)}"
     return subset_misfit(expected, found)
 
@@ -91,7 +123,7 @@ def subset_misfit(expected: Any, found: Any, place: str = "json") -> str | None:
         pairs = enumerate(zip(expected, found, strict=True))
         return next((m for i, (e, f) in pairs if (m := subset_misfit(e, f, f"{place}[{i}]"))), None)
     same = expected == found and isinstance(expected, bool) == isinstance(found, bool)
-    return None if same else f"expected {place} = {json.dumps(expected)}, got {_shown(json.dumps(found))}"
+    return None if same else f"expected {place} = {_shown(json.dumps(expected))}, got {_shown(json.dumps(found))}"
 
 
 def _answers(client: httpx2.Client, url: str, workload: str, deadline: float) -> bool:

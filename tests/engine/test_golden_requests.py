@@ -64,3 +64,27 @@ def test_an_answer(status: int, body: str, workload: str | None, said: str | Non
     request = GoldenRequest("seven", json={"digit": 7}, expects_json=True)
     with gateway(status, body, workload) as target:
         assert run_golden(target, GoldenCheck("1/predict", WORKLOAD, "/v", (request,), 5.0)) == said
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        GoldenRequest("odd", headers={"X-Name": "é"}),
+        GoldenRequest("odd", headers={"X-Name": "a\nX-Other: b"}),
+        GoldenRequest("odd", headers={"Content-Length": "5"}),
+        GoldenRequest("odd", method="é"),
+        GoldenRequest("odd", path="/\x01"),
+        GoldenRequest("odd", path="/" + "a" * 70_000),
+    ],
+)
+def test_a_request_that_http_cannot_say_is_a_failure_and_no_fault_of_the_controller(request_: GoldenRequest) -> None:
+    with gateway(200, "{}") as target:
+        said = run_golden(target, GoldenCheck("1/predict", WORKLOAD, "/v", (request_,), 5.0))
+    assert said
+    assert said.startswith(("odd: it cannot be sent: ", "odd: no answer: "))
+
+
+def test_an_answer_that_is_larger_than_any_expectation_is_not_read_to_its_end() -> None:
+    with gateway(200, "x" * (9 << 20)) as target:
+        said = run_golden(target, GoldenCheck("1/predict", WORKLOAD, "/v", (GoldenRequest("large"),), 5.0))
+    assert said == "large: the answer is larger than 8 MiB"
