@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from declared_trees import files_of, snapshot
 
@@ -164,6 +166,14 @@ def test_a_version_that_git_does_not_hold_is_held_unless_it_is_run_as_it_is() ->
     given = type(given)(given.source, given.revision, given.path, given.files, {"20181002.0": loose})
     assert [d.code for d in load(given).diagnostics if d.subject == Subject("version", "20181002.0")] == ["PM312"]
     assert set(load(given, uncommitted=True).versions) == {"20181002.0"}
+
+
+@pytest.mark.parametrize(("provisional", "committed"), [(True, False), (False, True)])
+def test_a_commit_that_a_version_names_is_one_though_git_does_not_hold_its_file_yet(provisional: bool, committed: bool) -> None:
+    given = snapshot(files_of("valid-base"))
+    loose = replace(given.versions["20181002.0"], commit="c" * 40, provisional=provisional, committed=False)
+    found = load(replace(given, versions={"20181002.0": loose}), uncommitted=True).versions["20181002.0"]
+    assert found.committed is committed
 
 
 @pytest.mark.parametrize(
