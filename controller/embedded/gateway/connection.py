@@ -36,7 +36,7 @@ class ClientConnection:
         try:
             while await self._serve_one():
                 self._wire.grammar.start_next_cycle()
-            self._wire.close()
+            await self._wire.finish()
         except (ClientGoneError, EndpointBrokeError):
             self._wire.abort()
         except asyncio.CancelledError:

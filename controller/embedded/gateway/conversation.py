@@ -14,6 +14,9 @@ from controller.embedded.gateway.route import CompiledRoute
 from controller.embedded.gateway.tunnel import tunnel
 from controller.embedded.gateway.wire import ClientGoneError, EndpointBrokeError, Wire
 
+_LOOK = 1.0
+"""Seconds of silence in an answer after which the client is looked for."""
+
 
 class Conversation:
     """`run` once. `client_fault` is what broke on the client's side while its body was sent on."""
@@ -104,7 +107,13 @@ class Conversation:
                 return
             else:
                 await client.flush()
-                await self._endpoint.read()
+                await self._wait_for_more()
+
+    async def _wait_for_more(self) -> None:
+        """A stream may be silent for as long as it likes, but not without a client: nobody else would ever end it."""
+        while not await self._endpoint.arrives(_LOOK):
+            if self._exchange.wire.left:
+                raise ClientGoneError("left before the answer ended")
 
     async def _switch(self, response: h11.InformationalResponse | h11.Response) -> None:
         protocol = dict(response.headers).get(b"upgrade", self._exchange.request.upgrade or b"")

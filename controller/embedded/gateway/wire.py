@@ -75,6 +75,20 @@ class Wire:
         except RuntimeError as error:  # h11: bytes after the end of the stream
             raise self._broken(str(error)) from error
 
+    async def arrives(self, seconds: float) -> bool:
+        """Like `read`, but False after so long a silence."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.read()
+        except TimeoutError:
+            return False
+        return True
+
+    @property
+    def left(self) -> bool:
+        """Whether the other side has ended or reset its connection, as far as it was heard of."""
+        return self._reader.at_eof() or self._reader.exception() is not None or self._writer.is_closing()
+
     async def receive(self, timeout: float | None = None) -> h11.Event | type[h11.PAUSED]:
         """The next event, reading as often as it takes."""
         while True:
@@ -127,6 +141,15 @@ class Wire:
     def close(self) -> None:
         """Close after what is still to be written."""
         self._writer.close()
+
+    async def finish(self) -> None:
+        """Close, and see to it that what is still to be written is taken or given up: its buffer would wait for ever."""
+        self._writer.close()
+        try:
+            async with asyncio.timeout(self._stalled):
+                await self._writer.wait_closed()
+        except OSError:  # TimeoutError is one
+            self.abort()
 
     def abort(self) -> None:
         """Reset: whoever reads must not take a broken answer for a whole one."""
