@@ -75,9 +75,17 @@ def _carry_out(change: Change, client: ClusterClient, cache: TargetCache) -> Non
         cache.forget(change.key)
         return
     desired = dict(change.desired or {})
-    if change.resource_version is not None:
-        desired["metadata"] = {**desired["metadata"], "resourceVersion": change.resource_version}
+    expected = _expected_version(change)
+    if expected is not None:
+        desired["metadata"] = {**desired["metadata"], "resourceVersion": expected}
     cache.note(client.apply(desired))
+
+
+def _expected_version(change: Change) -> str | None:
+    """What is created must not be there: somebody else may have used the name since. Namespaces are shared by units."""
+    if change.operation is Operation.CREATE and change.key.kind != "Namespace":
+        return ""
+    return change.resource_version
 
 
 def _group(change: Change) -> str:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from controller.engine.cache import TargetCache
 from controller.engine.desire import Desire
 from controller.engine.observe import cached_records, observe
 from controller.engine.sources import Publication
 from controller.engine.targets import Target
-from controller.model.changes import Plan
+from controller.model import labels
+from controller.model.changes import Operation, Plan
 from controller.model.desired import DesiredState
 from controller.model.diagnostics import PROJECT, Diagnostic, Subject
-from controller.model.identity import UnitKey
+from controller.model.identity import ObjectKey, UnitKey
+from controller.model.objects import Object, annotation
 from controller.model.record import UnitRecord
 from controller.plan.planner import held_plan, plan
 
@@ -43,7 +45,18 @@ def plan_unit(work: UnitWork, desire: Desire, record: UnitRecord, now: float) ->
     desired = desire.of(work.unit, work.target, work.publication, record)
     secrets = (ref.secret for workload in desired.workloads.values() for ref in workload.secrets)
     observed = observe(work.cache, work.target.client, work.unit, secrets)
-    return PlannedUnit(plan(desired, observed, record, now), desired)
+    made = plan(desired, observed, record, now)
+    if foreign := _foreign(work, made):
+        made = plan(desired, replace(observed, objects={**observed.objects, **foreign}), record, now)
+    return PlannedUnit(made, desired)
+
+
+def _foreign(work: UnitWork, made: Plan) -> dict[ObjectKey, Object]:
+    """Objects of others under names that the plan would create: what lacks our label is not watched, so it is asked for."""
+    created = (c.key for c in made.changes if c.operation is Operation.CREATE and c.key.kind != "Namespace")
+    found = {key: work.target.client.get(key) for key in created}
+    unit = str(work.unit)
+    return {key: obj for key, obj in found.items() if obj is not None and annotation(obj, labels.UNIT_NAME) != unit}
 
 
 def units_of(publication: Publication, cache: TargetCache) -> list[UnitKey]:

@@ -11,7 +11,7 @@ import pytest
 from bench.declared_repository import Shape
 from controller.engine.controller import Controller
 from controller.model import labels
-from controller.model.identity import UnitKey
+from controller.model.identity import ObjectKey, UnitKey
 from controller.model.ports import HistoryStore
 from controller.model.source import Snapshot
 from controller.state.history import FileHistory
@@ -64,3 +64,17 @@ def test_a_fault_while_a_source_is_read_ends_no_thread(tmp_path: Path, monkeypat
         monkeypatch.setattr(made.source, "snapshot", snapshot)
         controller.start()
         assert eventually(settled(controller, 1))
+
+
+def test_an_object_of_somebody_else_under_one_of_our_names_is_told_and_never_overwritten(tmp_path: Path) -> None:
+    with controlled(tmp_path, Shape(1, 1)) as (made, controller):
+        [unit] = made.units
+        account = ObjectKey("ServiceAccount", unit.namespace, f"pointsman-{unit.deployment}-{unit.hash}")
+        meta = {"name": account.name, "namespace": account.namespace, "labels": {"app": "theirs"}}
+        theirs = made.store.apply({"apiVersion": "v1", "kind": account.kind, "metadata": meta}, manager="theirs")
+        controller.start()
+        assert eventually(lambda: (found := controller.result(unit)) and found.plan.failures)
+        result = controller.result(unit)
+        assert result
+        assert [failure.reason for failure in result.plan.failures] == ["ForeignObject"]
+        assert made.store.get(account) == theirs
