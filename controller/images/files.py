@@ -92,7 +92,12 @@ class FileCache:
 
 def cached(cache: Path, sha256: str) -> Path:
     """Where the blob cache keeps the file of a digest."""
-    return cache / "blobs" / "sha256" / sha256
+    return blob_cache(cache) / sha256
+
+
+def blob_cache(cache: Path) -> Path:
+    """The directory of the files that came by URL, by their digests."""
+    return cache / "blobs" / "sha256"
 
 
 def file_layer(build: Build, path: str, content: FileContent, files: FileCache) -> Layer:

@@ -52,13 +52,15 @@ class Installer:
     def __init__(self, *, environment: Mapping[str, str] | None = None, timeout: float = 1800.0) -> None:
         self._environment = None if environment is None else installing_environment(environment)
         self._timeout = timeout
+        # Not in `install`: Python 3.11's sysconfig is filled without a lock, and the first two builds ask at once.
+        self._uv = find_uv_bin()
 
     def install(self, files: Sequence[Path], target: Path, python: Path, directory: Path, tick: Callable[[], None]) -> None:
         """Install with `directory` as the root of local paths. `tick` is called while it runs and may raise to give up.
 
         Raises `Transient` for a fault that may pass (network, disk), `Stalled` for the rest, in uv's own words.
         """
-        command = [find_uv_bin(), "pip", "install", "--target", str(target), "--python", str(python), "--link-mode", "hardlink"]
+        command = [self._uv, "pip", "install", "--target", str(target), "--python", str(python), "--link-mode", "hardlink"]
         command += ["--no-python-downloads", "--no-progress", "--color", "never", "--quiet"]
         for file in files:
             command += ["--requirements", str(file)]

@@ -39,6 +39,12 @@ class LayerStore:
         with exclusive(self._cache / "locks" / f"{kind}-{name}"):
             return self._recorded(record) or self._make(kind, name, record, make, progress)
 
+    def forget_missing(self) -> None:
+        """Drop the records of layers whose blobs are gone."""
+        for record in (self._cache / "layers").glob("*/*.json"):
+            if self._recorded(record) is None:
+                record.unlink(missing_ok=True)
+
     def _recorded(self, record: Path) -> Layer | None:
         try:
             value = json.loads(record.read_bytes())

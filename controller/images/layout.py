@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -52,13 +52,15 @@ class Layout:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.blobs = root / "blobs" / "sha256"
+        self.partial = root / "partial"
 
     def blob(self, digest: str) -> Path:
         """Where the blob of a digest lies or would lie. Raises `Stalled` for anything but a sha256."""
         algorithm, _, digits = digest.partition(":")
         if algorithm != "sha256" or len(digits) != 64 or set(digits) - set("0123456789abcdef"):
             raise Stalled(f"{digest!r} is not a sha256 digest")
-        return self.root / "blobs" / "sha256" / digits
+        return self.blobs / digits
 
     def has(self, digest: str, size: int) -> bool:
         """Whether the blob is there with all its bytes."""
@@ -70,7 +72,7 @@ class Layout:
     @contextmanager
     def writing(self, name: str) -> Iterator[BlobWriter]:
         """A blob that appears under its digest when the block ends well. The caller holds a lock for `name`."""
-        partial = self.root / "partial" / name
+        partial = self.partial / name
         partial.parent.mkdir(parents=True, exist_ok=True)
         try:
             with partial.open("wb") as file:
@@ -93,11 +95,26 @@ class Layout:
     def publish(self, tag: str, descriptor: Mapping[str, Any]) -> None:
         """Let `tag` lead to a manifest that is stored already. Other tags stay, whoever writes them at the same time."""
         entry = {**descriptor, "annotations": {**descriptor.get("annotations", {}), REF_NAME: tag}}
-        with exclusive(self.root / "partial" / "index.lock"):
+        with exclusive(self.partial / "index.lock"):
             self._write_index(tag, entry)
             pointer = self._pointer(tag)
             pointer.parent.mkdir(exist_ok=True)
             write_durably(pointer, _canonical(entry))
+
+    def withdraw(self, tags: Collection[str]) -> None:
+        """Let these tags lead nowhere. The tags go before the index: an entry there may name what is gone, a tag never."""
+        with exclusive(self.partial / "index.lock"):
+            for tag in tags:
+                self._pointer(tag).unlink(missing_ok=True)
+            write_durably(self.root / "index.json", _canonical(_index(self._pointers())))
+
+    def tags(self) -> list[str]:
+        """Every tag, sorted."""
+        return sorted(path.name for path in (self.root / "tags").glob("v-*") if not path.name.endswith(".partial"))
+
+    def tagged_at(self, tag: str) -> float:
+        """When the tag was last published, in seconds since the epoch."""
+        return self._pointer(tag).stat().st_mtime
 
     def tagged(self, tag: str) -> str | None:
         """The digest of the manifest that `tag` leads to."""
@@ -123,11 +140,15 @@ class Layout:
         others = [m for m in known if m.get("annotations", {}).get(REF_NAME) != tag]
         if not path.exists():
             write_durably(self.root / "oci-layout", _canonical({"imageLayoutVersion": "1.0.0"}))
-        write_durably(path, _canonical({"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [*others, entry]}))
+        write_durably(path, _canonical(_index([*others, entry])))
 
     def _pointers(self) -> list[dict[str, Any]]:
         """Every tag's entry: what a lost index is made of again."""
-        return [entry for path in sorted((self.root / "tags").glob("v-*")) if (entry := _read(path))]
+        return [entry for tag in self.tags() if (entry := _read(self._pointer(tag)))]
+
+
+def _index(manifests: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": manifests}
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -37,7 +37,6 @@ class Unpacker:
     def __init__(self, layout: Path, cache: Path) -> None:
         self._layout = Layout(layout)
         self._cache = cache
-        self._root = cache / "unpacked"
 
     def unpack(self, reference: str) -> UnpackedImage:
         """The image of `<repository>@sha256:<digest>` on disk. Raises `Stalled` for one that is not there."""
@@ -46,12 +45,12 @@ class Unpacker:
         if document is None:
             raise Stalled(f"the image {reference} is not in {self._layout.root}", hint="it is built again by the next pass")
         layers: Sequence[Descriptor] = document["layers"]
-        image = self._complete(self._root / _digits(digest), lambda place: self._fill_image(place, layers))
+        image = self._complete(unpacked_images(self._cache) / _digits(digest), lambda place: self._fill_image(place, layers))
         dependencies = next((layer for layer in layers if _kind(layer) is LayerKind.DEPENDENCIES), None)
         return UnpackedImage(image / "code", image / "own", self._packages(dependencies) if dependencies else None)
 
     def _packages(self, layer: Descriptor) -> Path:
-        place = self._root / "packages" / _digits(layer["digest"])
+        place = unpacked_packages(self._cache) / _digits(layer["digest"])
         return self._complete(place, lambda partial: self._extract(layer, PACKAGES, partial))
 
     def _complete(self, place: Path, fill: Callable[[Path], None]) -> Path:
@@ -90,6 +89,16 @@ class Unpacker:
         if not whole:
             blob.unlink(missing_ok=True)
             raise Transient(f"the layer {layer['digest']} is missing or damaged on the disk", hint="it is built again")
+
+
+def unpacked_images(cache: Path) -> Path:
+    """Where the directories of images lie, by the digits of their manifests."""
+    return cache / "unpacked"
+
+
+def unpacked_packages(cache: Path) -> Path:
+    """Where the directories of installed packages lie, by the digits of their layers."""
+    return unpacked_images(cache) / "packages"
 
 
 class _Hashed(RawIOBase):

@@ -86,6 +86,8 @@ def _refuses(port: int) -> bool:
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=5):
             return False
+    except ConnectionResetError:  # it was waiting to be accepted when the port closed
+        return False
     except ConnectionRefusedError:
         return True
 
