@@ -19,13 +19,16 @@ class Background:
         self._running: set[Hashable] = set()
         self._closed = False
 
-    def submit(self, key: Hashable, job: Callable[[], None]) -> bool:
-        """Start the job unless its key is under way; whether it was started."""
+    def submit(self, key: Hashable, job: Callable[[], None], then: Callable[[], None]) -> bool:
+        """Start the job unless its key is under way; whether it was started.
+
+        `then` follows a job that did not raise, and not before its key is free: who hears of it may submit it again.
+        """
         with self._lock:
             if key in self._running or self._closed:
                 return False
             self._running.add(key)
-            self._pool.submit(self._run, key, job)
+            self._pool.submit(self._run, key, job, then)
         return True
 
     def is_running(self, key: Hashable) -> bool:
@@ -38,12 +41,18 @@ class Background:
             self._closed = True
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _run(self, key: Hashable, job: Callable[[], None]) -> None:
+    def _run(self, key: Hashable, job: Callable[[], None], then: Callable[[], None]) -> None:
         try:
             job()
         except Exception:
-            # A job reports its own expected failures; anything else must be seen and must not end the pool.
+            # A job reports its own expected failures; anything else must be seen. Told again at once, it would only repeat.
             _log.exception("background job %s", key)
+            then = _silent
         finally:
             with self._lock:
                 self._running.discard(key)
+        then()
+
+
+def _silent() -> None:
+    """Nobody is told."""

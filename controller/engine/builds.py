@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterable
 from controller.engine.background import Background
 from controller.engine.steps import Observer, Step, unobserved
 from controller.model.errors import PointsmanError, Stalled
+from controller.model.identity import UnitKey
 from controller.model.images import BuildFailure, Image, ImageSpec, ImageState
 from controller.model.ports import CodeReader, ImageBuilder, Progress
 
-_RETRY = 15.0
+RETRY = 15.0
+"""Seconds until a build that failed for a passing reason is tried again."""
 _log = logging.getLogger(__name__)
 
 
@@ -27,7 +29,7 @@ class Builds:
         self._lock = threading.Lock()
         self._built: dict[str, Image] = {}
         self._failed: dict[str, tuple[BuildFailure, float]] = {}
-        self._waiting: dict[str, set[Callable[[], None]]] = defaultdict(set)
+        self._waiting: dict[str, dict[UnitKey, Callable[[UnitKey], None]]] = defaultdict(dict)
         self._progress = progress
         self._observer = observer
 
@@ -49,11 +51,13 @@ class Builds:
                 self._built[key] = found
         return found
 
-    def request(self, spec: ImageSpec, builder: ImageBuilder, code: CodeReader, then: Callable[[], None]) -> None:
-        """Build in the background; everybody's `then` is called when the state may have changed (equal ones once)."""
+    def request(
+        self, spec: ImageSpec, builder: ImageBuilder, code: CodeReader, unit: UnitKey, then: Callable[[UnitKey], None]
+    ) -> None:
+        """Build in the background; `then` is called once for every unit that waits, when the state may have changed."""
         with self._lock:
-            self._waiting[spec.key].add(then)
-        self._jobs.submit(spec.key, lambda: self._build(spec, builder, code))
+            self._waiting[spec.key][unit] = then
+        self._jobs.submit(spec.key, lambda: self._build(spec, builder, code), lambda: self._tell(spec.key))
 
     def failures(self) -> tuple[BuildFailure, ...]:
         """Why images are missing that are not tried again at the moment."""
@@ -78,17 +82,24 @@ class Builds:
         try:
             image = builder.build(spec, code, self._progress)
         except PointsmanError as error:
-            permanent = isinstance(error, Stalled)
-            failure = BuildFailure(spec.key, error.message, error.hint, permanent)
             _log.warning("image %s: %s", spec.tag, error.message)
-            with self._lock:
-                self._failed[spec.key] = (failure, math.inf if permanent else time.monotonic() + _RETRY)
+            self._fail(BuildFailure(spec.key, error.message, error.hint, isinstance(error, Stalled)))
+        except Exception as error:
+            # A fault of ours in one image must be told to whoever waits for it, and end no other build.
+            _log.exception("image %s", spec.tag)
+            self._fail(BuildFailure(spec.key, f"{type(error).__name__}: {error}", permanent=False))
         else:
             with self._lock:
                 self._built[spec.key] = image
                 self._failed.pop(spec.key, None)
             self._observer(Step.BUILD_FINISHED)
+
+    def _fail(self, failure: BuildFailure) -> None:
         with self._lock:
-            waiting = self._waiting.pop(spec.key, set())
-        for then in waiting:
-            then()
+            self._failed[failure.key] = (failure, math.inf if failure.permanent else time.monotonic() + RETRY)
+
+    def _tell(self, key: str) -> None:
+        with self._lock:
+            waiting = self._waiting.pop(key, {})
+        for unit, then in waiting.items():
+            then(unit)

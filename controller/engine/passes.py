@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import defaultdict
@@ -11,7 +12,7 @@ from functools import partial
 
 from controller.engine.apply import ApplyResult, apply_changes
 from controller.engine.background import Background
-from controller.engine.builds import Builds
+from controller.engine.builds import RETRY, Builds
 from controller.engine.checks import run_confirm, run_golden
 from controller.engine.desire import Desire
 from controller.engine.events import events_of
@@ -30,6 +31,9 @@ from controller.state.records import Records
 
 SECRET_POLL = 5.0
 """Seconds between looks for a Secret that is missing: Secrets are not watched (the right to list them all is not asked for)."""
+_POLLS = {"SecretMissing": SECRET_POLL, "ImageMissing": RETRY}
+"""Seconds until a gate is looked at that nobody tells of: for an image that is when its failed build may be tried again."""
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +73,7 @@ class Passes:
         result = apply_changes(made, work.target.client, work.cache, self._observer)
         self._close(work, record, made, result)
         self._ask(work, made)
-        for event in events_of(made, result, answers):
-            self._history.append(str(work.unit), event)
+        self._tell(work.unit, made, result, answers)
         return PassResult(made, result, self._again(made))
 
     def close(self) -> None:
@@ -115,18 +118,19 @@ class Passes:
 
     def _ask(self, work: UnitWork, made: Plan) -> None:
         for spec in made.builds:
-            code = work.publication.source.code
-            self._builds.request(spec, work.target.builder, code, partial(self._enqueue, work.unit))
+            self._builds.request(spec, work.target.builder, work.publication.source.code, work.unit, self._enqueue)
+        look = partial(self._enqueue, work.unit)
         with self._lock:
             answered = {(fact.subject, fact.input) for fact in self._answers[work.unit]}
         for golden in made.golden:
             if (golden.subject, golden.workload) in answered:
                 continue
-            self._checks.submit((work.unit, golden.subject, golden.workload), partial(self._golden, work, made, golden))
+            key = (work.unit, golden.subject, golden.workload)
+            self._checks.submit(key, partial(self._golden, work, made, golden), look)
         for confirm in made.confirms:
             if all((confirm.subject, workload) in answered for _, workload, _ in confirm.routes):
                 continue
-            self._checks.submit((work.unit, confirm.subject), partial(self._confirm, work, made, confirm))
+            self._checks.submit((work.unit, confirm.subject), partial(self._confirm, work, made, confirm), look)
 
     def _golden(self, work: UnitWork, made: Plan, check: GoldenCheck) -> None:
         failure = run_golden(work.target, check)
@@ -138,12 +142,10 @@ class Passes:
         self._observer(Step.CONFIRM_ANSWERED)
         if answered:
             self._answer(work.unit, *confirmed_facts(check, made.revision, time.time()))
-        self._enqueue(work.unit)
 
     def _answer(self, unit: UnitKey, *facts: Fact) -> None:
         with self._lock:
             self._answers[unit] += facts
-        self._enqueue(unit)
 
     def _new_answers(self, unit: UnitKey, stored: UnitRecord) -> tuple[Fact, ...]:
         """The answers that the record does not hold yet; the others have served."""
@@ -151,10 +153,18 @@ class Passes:
             self._answers[unit] = [fact for fact in self._answers[unit] if fact not in stored.facts]
             return tuple(self._answers[unit])
 
+    def _tell(self, unit: UnitKey, made: Plan, result: ApplyResult, answers: tuple[Fact, ...]) -> None:
+        """For people alone, so a full disk loses it and nothing else."""
+        try:
+            for event in events_of(made, result, answers):
+                self._history.append(str(unit), event)
+        except OSError as error:
+            _log.warning("the history of %s cannot be written: %s", unit, error)
+
     def _again(self, made: Plan) -> float:
         if made.changes or made.facts or made.dropped:
             return 0.0
-        longest = SECRET_POLL if any(gate.reason == "SecretMissing" for gate in made.gates) else RESYNC
+        longest = min((_POLLS.get(gate.reason, RESYNC) for gate in made.gates), default=RESYNC)
         return longest if made.wake is None else min(max(made.wake - time.time(), 0.05), longest)
 
 

@@ -78,3 +78,9 @@ def test_an_object_of_somebody_else_under_one_of_our_names_is_told_and_never_ove
         assert result
         assert [failure.reason for failure in result.plan.failures] == ["ForeignObject"]
         assert made.store.get(account) == theirs
+
+
+def test_a_history_that_cannot_be_written_ends_no_pass(tmp_path: Path) -> None:
+    (tmp_path / "history").write_text("a file where a directory is to be")
+    with settling(tmp_path, Shape(1, 1)) as made:
+        assert made.run(made.units[0]).applied.done
