@@ -135,13 +135,13 @@ class Passes:
     def _golden(self, work: UnitWork, made: Plan, check: GoldenCheck) -> None:
         failure = run_golden(work.target, check)
         self._observer(Step.GOLDEN_ANSWERED)
-        self._answer(work.unit, passed_facts(check, made.revision, time.time(), failure))
+        self._answer(work.unit, passed_facts(check, made.revision, max(time.time(), made.now), failure))
 
     def _confirm(self, work: UnitWork, made: Plan, check: ConfirmCheck) -> None:
         answered = run_confirm(work.target, check)
         self._observer(Step.CONFIRM_ANSWERED)
         if answered:
-            self._answer(work.unit, *confirmed_facts(check, made.revision, time.time()))
+            self._answer(work.unit, *confirmed_facts(check, made.revision, max(time.time(), made.now)))
 
     def _answer(self, unit: UnitKey, *facts: Fact) -> None:
         with self._lock:

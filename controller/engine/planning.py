@@ -39,6 +39,7 @@ class PlannedUnit:
 
 def plan_unit(work: UnitWork, desire: Desire, record: UnitRecord, now: float) -> PlannedUnit:
     """What is to be done with a unit now (`now` in epoch seconds). Reads the target's Secrets and images, writes nothing."""
+    now = record.moment(now)
     declared = work.publication.declared
     if holding := _holding(work.publication, work.unit):
         return PlannedUnit(held_plan(work.unit, str(declared.revision), holding, record, now), None)

@@ -59,6 +59,10 @@ class UnitRecord:
         found = [f for f in self.facts if f.kind is kind and f.subject == subject and input in (None, f.input)]
         return max(found, key=lambda f: f.at, default=None)
 
+    def moment(self, clock: float) -> float:
+        """The unit's time: never before what is remembered, though the machine's clock may have been set back."""
+        return max([clock, *(fact.at for fact in self.facts)])
+
     def with_facts(self, add: Iterable[Fact], drop: Iterable[Fact] = ()) -> UnitRecord:
         """A copy with facts added (same kind, subject and input: replaced) and dropped."""
         kept = {f.identity: f for f in self.facts}
