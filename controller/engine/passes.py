@@ -17,7 +17,7 @@ from controller.engine.checks import run_confirm, run_golden
 from controller.engine.desire import Desire
 from controller.engine.events import events_of
 from controller.engine.observe import cached_record
-from controller.engine.planning import UnitWork, plan_unit
+from controller.engine.planning import PlannedUnit, UnitWork, plan_unit
 from controller.engine.retry import RESYNC
 from controller.engine.steps import Observer, Step
 from controller.model.changes import ConfirmCheck, GoldenCheck, Operation, Plan
@@ -67,9 +67,10 @@ class Passes:
         """One pass. Raises what ended it (Conflict: look again at once); the record says how far it came."""
         stored = cached_record(work.cache, work.unit)
         answers = self._new_answers(work.unit, stored)
-        made = plan_unit(work, self._desire, stored.with_facts(answers), time.time()).plan
+        planned = plan_unit(work, self._desire, stored.with_facts(answers), time.time())
+        made = planned.plan
         self._observer(Step.PLANNED)
-        record = self._remember(work, stored, made, answers)
+        record = self._remember(work, stored, planned, answers)
         result = apply_changes(made, work.target.client, work.cache, self._observer)
         self._close(work, record, made, result)
         self._ask(work, made)
@@ -81,17 +82,18 @@ class Passes:
 
     # record
 
-    def _remember(self, work: UnitWork, stored: UnitRecord, made: Plan, answers: tuple[Fact, ...]) -> UnitRecord:
+    def _remember(self, work: UnitWork, stored: UnitRecord, planned: PlannedUnit, answers: tuple[Fact, ...]) -> UnitRecord:
         """Write what the changes rely on, before them; without changes, how the unit is. Nothing new costs no write.
 
         Of a unit that has and gets nothing on the target there is no record: one that just went would come back for ever.
         """
+        made = planned.plan
         if stored.resource_version is None and made.is_empty and not made.inventory:
             return stored
         wanted = replace(stored.with_facts((*answers, *made.facts), made.dropped), inventory=made.inventory)
         if not made.changes:
             wanted = replace(wanted, conditions=conditions_after(made, stored.conditions, made.now))
-        if _same(wanted, stored) and (stored.applied or not made.is_settled):
+        if _same(wanted, stored) and not (made.is_settled and _is_off_the_line(planned, stored)):
             return stored
         applied = made.revision if made.is_settled else stored.applied
         source, commits = work.publication.snapshot.source, {**stored.commits, **_resolved(work)}
@@ -170,6 +172,11 @@ class Passes:
 
 def _is_declared(work: UnitWork) -> bool:
     return work.unit.deployment in work.publication.declared.deployments
+
+
+def _is_off_the_line(planned: PlannedUnit, stored: UnitRecord) -> bool:
+    """Whether the applied revision cannot be compared with the next one: there is none, or history was rewritten since."""
+    return not stored.applied or (planned.desired is not None and planned.desired.rewritten)
 
 
 def _resolved(work: UnitWork) -> dict[str, str]:
