@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -13,23 +14,28 @@ from typing import Self
 from controller.embedded.gateway import Gateway
 from controller.embedded.lock import OwnerLock
 from controller.embedded.runtime.host import SEARCH_PATH, Backoff
-from controller.embedded.runtime.runner import Runner
+from controller.embedded.runtime.runner import LEFTOVER, Runner
 from controller.embedded.secrets import SecretFiles
 from controller.embedded.server import StoreServer, Verb
 from controller.embedded.state_directory import StateDirectory
 from controller.embedded.store import EmbeddedStore
 from controller.model.errors import Unavailable
+from controller.model.objects import at
 from controller.model.ports import ImageUnpacker
 
 _LOG = logging.getLogger(__name__)
 DEFAULT_PORT = 8080
+
+Clean = Callable[[Collection[str], float], None]
+"""Removes every image but these references that is older than a moment, in seconds since the epoch."""
 
 
 class EmbeddedCluster:
     """A context manager: inside it, `store`, `runner`, `gateway` and `server` are open.
 
     `port` None means the gateway's port of the last run, else 8080 or the next free one; a given one must be free.
-    `grace` seconds are what requests in flight, and then replicas, are given at the end.
+    `grace` seconds are what requests in flight, and then replicas, are given at the end. `clean` is called once, before
+    anything runs.
     """
 
     store: EmbeddedStore
@@ -40,7 +46,7 @@ class EmbeddedCluster:
     def __init__(
         self, directory: StateDirectory, unpacker: ImageUnpacker, *, host: str = "127.0.0.1", port: int | None = None,
         probe_token: str | None = None, search_path: str = SEARCH_PATH, drain: float = 1.0, grace: float = 10.0,
-        backoff: Backoff | None = None, verbs: Mapping[str, Verb] | None = None,
+        backoff: Backoff | None = None, verbs: Mapping[str, Verb] | None = None, clean: Clean | None = None,
     ) -> None:  # fmt: skip
         self.directory = directory
         self.secrets = SecretFiles(directory.secrets)
@@ -53,6 +59,7 @@ class EmbeddedCluster:
         self._grace = grace
         self._backoff = backoff
         self._verbs = verbs
+        self._clean = clean
         self._open = ExitStack()
 
     @property
@@ -65,6 +72,7 @@ class EmbeddedCluster:
         with ExitStack() as opened:
             opened.enter_context(OwnerLock(self.directory.create().lock))
             self.store = opened.enter_context(EmbeddedStore(self.directory.store, secrets=self.secrets))
+            self._remove_images()
             self.runner = self._start_runner(opened)
             self.gateway = self._start_gateway(opened)
             self.server = opened.enter_context(StoreServer(self.store, self.directory.socket, self._verbs))
@@ -73,6 +81,13 @@ class EmbeddedCluster:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._open.close()
+
+    def _remove_images(self) -> None:
+        """Those that no Deployment names. Without any Deployment the store may have been lost: then they stay."""
+        deployments = self.store.list("Deployment").items
+        images = {at(d, "spec", "template", "spec", "containers", 0, "image", default="") for d in deployments}
+        if self._clean is not None and images:
+            self._clean(images, time.time() - LEFTOVER)
 
     def _start_runner(self, opened: ExitStack) -> Runner:
         runner = Runner(

@@ -24,6 +24,7 @@ _log = logging.getLogger(__name__)
 # sun_path holds 104 bytes on macOS, 108 on Linux, with a zero at the end.
 _LONGEST_PATH = 100
 _MOST_CLIENTS = 200
+_PRIVATE = "pointsman-"
 # Seconds to wait at the end for a verb that is still at work; its client is cut off by then.
 _PATIENCE = 5.0
 # Seconds before another try where the system gave no descriptor or thread.
@@ -48,6 +49,7 @@ class StoreServer:
         self._lock = threading.Lock()
         self._connections: dict[socket.socket, threading.Thread] = {}
         self._closed = threading.Event()
+        _remove_left(pointer)
         self._listener, self.path, self._own_directory = _listen(pointer.parent)
         self._acceptor = threading.Thread(target=self._accept, name="store-server", daemon=True)
         self._acceptor.start()
@@ -184,7 +186,7 @@ def _listen(directory: Path) -> tuple[socket.socket, Path, bool]:
     path = directory / "controller.sock"
     elsewhere = len(os.fsencode(path)) > _LONGEST_PATH
     if elsewhere:
-        path = Path(tempfile.mkdtemp(prefix="pointsman-")) / "s"
+        path = Path(tempfile.mkdtemp(prefix=_PRIVATE)) / "s"
     path.unlink(missing_ok=True)  # of an owner that was killed: the caller holds the owner's lock
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -197,6 +199,14 @@ def _listen(directory: Path) -> tuple[socket.socket, Path, bool]:
             shutil.rmtree(path.parent, ignore_errors=True)
         raise Unavailable(f"cannot listen on {path}: {error.strerror or error}") from error
     return listener, path, elsewhere
+
+
+def _remove_left(pointer: Path) -> None:
+    """The private directory of an owner that was killed, which the pointer still names."""
+    with contextlib.suppress(OSError):
+        directory = Path(os.fsdecode(pointer.read_bytes())).parent
+        if directory.name.startswith(_PRIVATE) and directory.parent == Path(tempfile.gettempdir()):
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 def _publish(pointer: Path, path: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from controller.embedded.lock import Owner, owner_of
-from controller.model.errors import Unavailable
+from controller.model.errors import Stalled, Unavailable
 
 _UNUSUAL = re.compile(r"[^A-Za-z0-9._-]+")
 
@@ -73,8 +73,13 @@ class StateDirectory:
         return owner_of(self.lock)
 
     def create(self) -> StateDirectory:
-        """Make the directory, open to its owner alone. Raises `Unavailable` with the path that could not be made."""
+        """Make the directory, open to its owner alone.
+
+        Raises `Stalled` for a directory that holds something else (it would be closed to others, and its files mixed with
+        ours), `Unavailable` with the path that could not be made.
+        """
         try:
+            self._require_own()
             for path in (self.root, self.store, self.images, self.cache, self.run, self.logs, self.secrets, self.git):
                 path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.root.chmod(0o700)
@@ -83,6 +88,15 @@ class StateDirectory:
                 f"cannot make the state directory {self.root}: {error.strerror}", hint="name another one with --state"
             ) from error
         return self
+
+    def _require_own(self) -> None:
+        parts = (self.lock, self.images, self.cache, self.run, self.logs, self.secrets, self.git, self.history)
+        found = {path.name for path in self.root.iterdir()} if self.root.exists() else set()
+        foreign = found - {path.name for path in parts}
+        if foreign and self.store.name not in found:
+            raise Stalled(
+                f"{self.root} is no state directory: it holds {min(foreign)}", hint="name a new or an empty one with --state"
+            )
 
 
 def locate(source: Path, *, explicit: Path | None, xdg_state_home: Path) -> StateDirectory:

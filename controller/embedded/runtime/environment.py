@@ -16,7 +16,11 @@ from pathlib import Path
 from controller.model.identity import content_hash
 
 _MAPPING = "_pointsman_ports"
-_FORMAT = 1
+_FORMAT = 2
+_UNFINISHED = ".new-"
+
+PACKAGES = "packages"
+"""A link to the packages that an environment is for; one that leads nowhere marks an environment that nobody can use."""
 
 
 class PythonEnvironments:
@@ -35,8 +39,15 @@ class PythonEnvironments:
             self._install(place, packages, mapping)
         return place
 
+    def remove_unusable(self) -> None:
+        """Remove environments whose packages are gone, and those that a killed process did not finish."""
+        for place in self._directory.glob("*"):
+            packages = place / PACKAGES
+            if place.name.startswith(_UNFINISHED) or (packages.is_symlink() and not packages.exists()):
+                shutil.rmtree(place, ignore_errors=True)
+
     def _install(self, place: Path, packages: Path | None, mapping: str) -> None:
-        temporary = Path(tempfile.mkdtemp(prefix=".new-", dir=self._directory))
+        temporary = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=self._directory))
         try:
             _write(temporary, packages, mapping)
             temporary.rename(place)
@@ -55,6 +66,8 @@ def _write(root: Path, packages: Path | None, mapping: str) -> None:
     for script in scripts(packages):
         if not (root / "bin" / script.name).exists():
             (root / "bin" / script.name).symlink_to(script)
+    if packages:
+        (root / PACKAGES).symlink_to(packages)
     (root / "pyvenv.cfg").write_text(f"home = {interpreter.parent}\ninclude-system-site-packages = false\n")
     site = Path(sysconfig.get_path("purelib", "venv", vars={"base": str(root)}))
     site.mkdir(parents=True)

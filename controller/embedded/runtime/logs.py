@@ -7,6 +7,7 @@ written between the copy and the truncation are lost.
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
@@ -46,6 +47,16 @@ class LogDirectory:
         for old in ended[:-KEEP]:
             old.unlink(missing_ok=True)
             old.with_name(old.name + _OLD).unlink(missing_ok=True)
+
+    def forget(self, workloads: Collection[tuple[str, str]], before: float) -> None:
+        """Remove what was printed last before `before` (seconds since the epoch), but for these (namespace, workload)."""
+        for folder in self._root.glob("*/*"):
+            newest = max((_changed(file) for file in folder.glob("*")), default=0.0)
+            if (folder.parent.name, folder.name) not in workloads and newest < before:
+                shutil.rmtree(folder, ignore_errors=True)
+        for namespace in self._root.glob("*"):
+            with suppress(OSError):  # it is not empty
+                namespace.rmdir()
 
     def rotate(self, log: Path) -> None:
         """Move the newest bytes to the second file once the first has reached the limit; on a full disk it is only cut off."""

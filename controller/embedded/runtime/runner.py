@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from controller.embedded.runtime import sandbox
@@ -23,6 +24,9 @@ from controller.model.objects import Object, key_of
 from controller.model.ports import ImageUnpacker, WatchEvent
 
 _LOG = logging.getLogger(__name__)
+LEFTOVER = 86400.0
+"""Seconds for which the traces of a workload that is gone are kept: its output and its images."""
+
 _RETRY = 1.0
 _JOIN = 5.0
 
@@ -63,6 +67,7 @@ class Runner:
         self._host.run.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._unsubscribe = self._store.subscribe(self._on_event)
         deployments = {key_of(d): d for d in self._store.list("Deployment").items}
+        self._clean_up(deployments)
         self._take_over(deployments)
         self._remove_stale_objects()
         for key in deployments:
@@ -156,6 +161,15 @@ class Runner:
             return False
         self._workload(key).adopt(spec, record)
         return True
+
+    def _clean_up(self, deployments: Collection[ObjectKey]) -> None:
+        """What earlier runs left on the disk; no replica is being started yet."""
+        if deployments:  # without any, the store may have been lost, and the logs may say why
+            self.logs.forget({(key.namespace, key.name) for key in deployments}, time.time() - LEFTOVER)
+        self._host.environments.remove_unusable()
+        for workload in self._host.run.glob("*"):
+            with suppress(OSError):  # it is not empty
+                workload.rmdir()
 
     def _remove_stale_objects(self) -> None:
         """Pods and slices of an earlier run whose replicas are gone."""

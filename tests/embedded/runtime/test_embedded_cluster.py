@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+import os
 import socket
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pytest
 
-from controller.embedded.cluster import EmbeddedCluster
+from controller.embedded.cluster import Clean, EmbeddedCluster
+from controller.embedded.runtime.environment import PythonEnvironments
 from controller.embedded.runtime.host import Backoff
 from controller.embedded.state_directory import StateDirectory
 from controller.model.errors import Stalled
@@ -35,9 +37,11 @@ def state(tmp_path: Path) -> Iterator[StateDirectory]:
     kill_everything_below(tmp_path)
 
 
-def open_cluster(state: StateDirectory, port: int | None = None, drain: float = 0.2) -> EmbeddedCluster:
+def open_cluster(
+    state: StateDirectory, port: int | None = None, drain: float = 0.2, clean: Clean | None = None
+) -> EmbeddedCluster:
     images = DirectoryImages(state.root.parent / "images")
-    return EmbeddedCluster(state, images, port=port, drain=drain, grace=2.0, backoff=Backoff(0.1, 0.4))
+    return EmbeddedCluster(state, images, port=port, drain=drain, grace=2.0, backoff=Backoff(0.1, 0.4), clean=clean)
 
 
 def test_a_route_leads_to_a_process_and_nothing_is_left_afterwards(state: StateDirectory) -> None:
@@ -67,6 +71,29 @@ def test_a_given_port_that_is_taken_leaves_nothing_open(state: StateDirectory) -
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(Stalled), open_cluster(state, taken.getsockname()[1]):
         pass
     assert state.owner is None
+
+
+def test_a_start_cleans_up_what_no_workload_needs_any_more(state: StateDirectory, tmp_path: Path) -> None:
+    asked: list[Collection[str]] = []
+    with open_cluster(state, clean=lambda images, _before: asked.append(images)) as cluster:
+        cluster.store.apply(deployment("web", SERVER))
+    environments = PythonEnvironments(state.run / "environments")
+    (tmp_path / "packages").mkdir()
+    unusable = environments.prepare(tmp_path / "packages")
+    usable = environments.prepare(None)
+    (tmp_path / "packages").rmdir()
+    log = state.logs / NAMESPACE / "gone" / "gone-0-a.log"
+    for path in (log, state.run / "replicas" / "gone" / "left", state.run / "environments" / ".new-1" / "left"):
+        path.parent.mkdir(parents=True)
+    log.touch()
+    os.utime(log, (1, 1))
+    with open_cluster(state, clean=lambda images, _before: asked.append(images)):
+        assert not unusable.exists()
+        assert usable.exists()
+        assert not log.exists()
+        assert not (state.run / "replicas" / "gone").exists()
+        assert not (state.run / "environments" / ".new-1").exists()
+    assert asked == [{"image@sha256:0"}]
 
 
 def test_a_secret_that_comes_later_opens_the_gate(state: StateDirectory) -> None:

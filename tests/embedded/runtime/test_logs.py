@@ -96,3 +96,14 @@ def test_of_more_than_the_limit_at_once_only_the_end_is_kept(logs: LogDirectory)
     file.write_bytes(b"x" * 100_000)
     logs.rotate(file)
     assert sum(f.stat().st_size for f in file.parent.iterdir()) <= 1000
+
+
+def test_what_workloads_printed_that_are_long_gone_goes(logs: LogDirectory, tmp_path: Path) -> None:
+    for number, workload in enumerate(("running", "gone", "fresh")):
+        file = logs.path(f"ns-{number}", workload, "web-0-a")
+        file.write_text("x\n")
+        if workload != "fresh":
+            os.utime(file, (1, 1))
+    logs.forget({("ns-0", "running")}, before=2.0)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["ns-0", "ns-2"]
+    assert [line.text for line in logs.read("ns-0", "running")] == ["x"]

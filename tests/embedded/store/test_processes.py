@@ -20,7 +20,7 @@ import pytest
 from controller.embedded.lock import OwnerLock, owner_of
 from controller.embedded.remote import RemoteStore
 from controller.embedded.server import StoreServer
-from controller.embedded.state_directory import find_running, locate
+from controller.embedded.state_directory import StateDirectory, find_running, locate
 from controller.embedded.store import EmbeddedStore
 from controller.model.errors import Stalled, Unavailable, Waiting
 from controller.model.identity import ObjectKey
@@ -160,6 +160,31 @@ def test_a_long_path_gets_a_short_socket_elsewhere(tmp_path: Path) -> None:
         assert not server.path.parent.exists()
         with pytest.raises(Unavailable):
             RemoteStore.at(deep / "socket")
+
+
+def test_the_short_socket_of_a_killed_owner_goes(tmp_path: Path) -> None:
+    deep = tmp_path / ("d" * 60) / ("e" * 60)
+    deep.mkdir(parents=True)
+    with EmbeddedStore(deep / "store") as store:
+        with StoreServer(store, deep / "socket") as server:
+            left = server.path.parent
+            named = (deep / "socket").read_bytes()
+        left.mkdir()
+        (deep / "socket").write_bytes(named)
+        with StoreServer(store, deep / "socket"):
+            assert not left.exists()
+
+
+@pytest.mark.parametrize("content", ["notes.txt", "git/x"])
+def test_a_directory_of_somebody_else_is_left_alone(tmp_path: Path, content: str) -> None:
+    home = tmp_path / "home"
+    (home / content).parent.mkdir(parents=True)
+    (home / content).touch()
+    (home / "letters").touch()
+    home.chmod(0o755)
+    with pytest.raises(Stalled, match="no state directory: it holds letters"):
+        StateDirectory(home).create()
+    assert home.stat().st_mode & 0o777 == 0o755
 
 
 def test_the_state_directory_is_named_by_its_source(tmp_path: Path) -> None:
