@@ -14,6 +14,7 @@ from controller.model.record import UnitRecord
 from controller.model.source import Revision
 from controller.render.images import image_spec
 from controller.render.renderer import render, render_gone
+from controller.source.adhoc import never_declared
 
 
 class Desire:
@@ -29,9 +30,8 @@ class Desire:
         """The unit's desired state at the publication's revision, `gone` for one that is not declared any more."""
         rewritten = is_rewritten(publication, record, unit.deployment)
         if unit.deployment not in publication.declared.deployments:
-            revision = publication.declared.revision
             self._forget(unit)
-            return render_gone(unit, revision, target.profile, snapshot=publication.snapshot, rewritten=rewritten)
+            return _gone(unit, target, publication, rewritten=rewritten)
         images = {spec.key: self._builds.state(spec, target.builder) for spec in self._image_specs(unit, target, publication)}
         with self._lock:
             last = self._last.get(unit)
@@ -63,6 +63,12 @@ class Desire:
         with self._lock:
             self._specs[unit] = (publication, tuple(specs.values()))
         return tuple(specs.values())
+
+
+def _gone(unit: UnitKey, target: Target, publication: Publication, *, rewritten: bool) -> DesiredState:
+    revision, snapshot = publication.declared.revision, publication.snapshot
+    undeclared = never_declared(unit, snapshot)
+    return render_gone(unit, revision, target.profile, snapshot=snapshot, rewritten=rewritten, undeclared=undeclared)
 
 
 def is_rewritten(publication: Publication, record: UnitRecord, deployment: str) -> bool:

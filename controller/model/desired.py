@@ -110,9 +110,12 @@ class DesiredState:
     gone: bool = False
     notices: tuple[str, ...] = ()
     """What a person should know before anything starts; they change nothing."""
+    undeclared: bool = False
+    """Git never had it, so no removal waits for a person: what `up` served before there was a declared tree."""
 
     def released(self, path: str) -> bool:
         """Whether a commit since the last change of `path` carries this deployment's `Pointsman-Allow-Prune` line."""
         position = self.changed.get(path)
         name = self.unit.deployment
-        return position is not None and any(r.deployment == name and r.position <= position for r in self.releases)
+        found = position is not None and any(r.deployment == name and r.position <= position for r in self.releases)
+        return found or self.undeclared

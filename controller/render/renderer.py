@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from controller.model.declared import DeclaredState, Deployment
+from controller.model.declared import DeclaredState, Deployment, Rollout
 from controller.model.desired import DesiredState, TargetProfile, Workload
 from controller.model.diagnostics import Diagnostic, Subject
 from controller.model.identity import UnitKey
@@ -54,10 +54,28 @@ def render(
 
 
 def render_gone(
-    unit: UnitKey, revision: Revision, target: TargetProfile, *, snapshot: Snapshot, rewritten: bool = False
+    unit: UnitKey,
+    revision: Revision,
+    target: TargetProfile,
+    *,
+    snapshot: Snapshot,
+    rewritten: bool = False,
+    undeclared: bool = False,
 ) -> DesiredState:
-    """What a deployment that left git should have: nothing, once its removal is released."""
-    nothing = DesiredState(unit, revision, unit.namespace, drain_seconds=target.drain_seconds, rewritten=rewritten, gone=True)
+    """What a deployment that left git should have: nothing, once its removal is released.
+
+    One that git never had (`undeclared`) goes without that, and keeps nothing warm.
+    """
+    nothing = DesiredState(
+        unit,
+        revision,
+        unit.namespace,
+        rollout=Rollout(keep_warm=0.0) if undeclared else Rollout(),
+        drain_seconds=target.drain_seconds,
+        rewritten=rewritten and not undeclared,
+        gone=True,
+        undeclared=undeclared,
+    )
     return _with_history(nothing, snapshot)
 
 

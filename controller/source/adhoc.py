@@ -12,8 +12,8 @@ from pathlib import Path
 from controller.model.declared import FileContent
 from controller.model.diagnostics import Subject
 from controller.model.errors import Stalled
-from controller.model.identity import content_hash, slug
-from controller.model.source import Revision, Snapshot, VersionSource
+from controller.model.identity import UnitKey, content_hash, slug
+from controller.model.source import Release, Revision, Snapshot, VersionSource
 from controller.source.code import Codebase, GitCode
 from controller.source.nearby_files import GivenFiles, NearbyFiles, nearby_files
 from controller.source.versions import in_version
@@ -52,8 +52,14 @@ class AdHoc:
     def snapshot(self, since: str | None = None) -> Snapshot:  # noqa: ARG002  the same interface: nothing here is history
         """The directory as it lies there now, as if it had been declared.
 
-        An endpoint whose file has no bytes is left out with a warning. Raises Stalled where that leaves none.
+        An endpoint whose file has no bytes is left out with a warning. No removal waits for a person: nobody declared
+        what goes. Raises Stalled where no endpoint is left, and as soon as there is a declared tree.
         """
+        if (self._path / self._directory / "project.yaml").is_file():
+            raise Stalled(
+                f"{self._path} has a declared tree now: what was served before it stays as it is",
+                hint="end `pointsman up` and start it again",
+            )
         with self._work_tree.objects:
             tree = self._work_tree.write()
             nearby = self._nearby(tree)
@@ -69,6 +75,7 @@ class AdHoc:
             files=files,
             versions={VERSION: source},
             changed=dict.fromkeys(files, 0),
+            releases=(Release(DEPLOYMENT, tree, 0),),
             diagnostics=(*diagnostics, *nearby.warnings(Subject("version", VERSION))),
             local=True,
         )
@@ -120,6 +127,13 @@ class AdHoc:
         if key not in self._digests:
             self._digests[key] = _sha256(path)
         return self._digests[key]
+
+
+def never_declared(unit: UnitKey, snapshot: Snapshot) -> bool:
+    """Whether a unit is what `up` served here before there was a declared tree: git never had files of it."""
+    directory = f"{snapshot.path}/deployments/{DEPLOYMENT}/"
+    known = any(path.startswith(directory) for path in (*snapshot.files, *snapshot.changed))
+    return (unit.owner, unit.deployment) == (OWNER, DEPLOYMENT) and not known
 
 
 def _stamp(path: Path) -> tuple[int, int]:

@@ -59,6 +59,10 @@ def test_uncommitted_files_count(repo: Repo, working: WorkingDirectory) -> None:
     )
 
 
+def without_declared_tree(repo: Repo) -> None:
+    (repo.path / "pointsman/project.yaml").unlink()
+
+
 def test_nothing_is_written_to_the_repository(repo: Repo, working: WorkingDirectory, source: WorkingDirectory) -> None:
     repo.write("pointsman/versions/2.yaml", "{}\n")
     repo.write("big.bin", "x" * 100_000)
@@ -67,6 +71,9 @@ def test_nothing_is_written_to_the_repository(repo: Repo, working: WorkingDirect
     working.snapshot()
     source.snapshot()
     working.token()
+    assert contents(repo.path) == before
+    without_declared_tree(repo)
+    before = contents(repo.path)
     adhoc = AdHoc(repo.path, state=repo.path.parent / "state2")
     adhoc.snapshot()
     adhoc.close()
@@ -195,6 +202,7 @@ def test_a_directory_without_declaration(repo: Repo, tmp_path: Path, in_git: boo
 
 
 def test_a_killed_writer_leaves_nothing_that_disturbs(repo: Repo, tmp_path: Path) -> None:
+    without_declared_tree(repo)
     first = AdHoc(repo.path, state=tmp_path / "state")
     tree = first.snapshot().revision.commit
     git_dir = tmp_path / "state/worktree.git"
@@ -228,6 +236,18 @@ def test_no_process_and_no_descriptor_is_left(repo: Repo, tmp_path: Path) -> Non
     assert (children(), descriptors()) == before
 
 
+def test_a_declared_tree_ends_what_is_served_without_one(tmp_path: Path) -> None:
+    directory = undeclared(tmp_path, WITH_MODEL)
+    (directory / "model.bin").write_bytes(b"weights")
+    with closing(AdHoc(directory, state=tmp_path / "state")) as adhoc:
+        before = adhoc.token()
+        (directory / "pointsman").mkdir()
+        (directory / "pointsman/project.yaml").write_text("format: 1\n")
+        assert adhoc.token() != before
+        with pytest.raises(Stalled, match="has a declared tree now"):
+            adhoc.snapshot()
+
+
 def test_an_empty_directory(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with closing(AdHoc(tmp_path / "empty", state=tmp_path / "state")) as adhoc:
@@ -253,6 +273,7 @@ def test_training_steps_alone_serve_nothing(tmp_path: Path) -> None:
 
 
 def test_state_inside_the_directory_is_no_part_of_it(repo: Repo) -> None:
+    without_declared_tree(repo)
     adhoc = AdHoc(repo.path, state=repo.path / "state")
     first = adhoc.snapshot().revision
     assert adhoc.snapshot().revision == first
@@ -272,6 +293,7 @@ def test_a_look_ends_the_readers_that_nobody_uses(repo: Repo, source: WorkingDir
 
 
 def test_a_full_state_directory_is_an_error_of_its_own(repo: Repo, tmp_path: Path) -> None:
+    without_declared_tree(repo)
     (tmp_path / "state").write_text("not a directory")
     adhoc = AdHoc(repo.path, state=tmp_path / "state")
     with pytest.raises(Transient, match="cannot be written"):

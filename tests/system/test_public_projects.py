@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from tests.embedded.runtime.conftest import kill_everything_below
@@ -62,6 +63,13 @@ class Up:
             assert time.monotonic() < deadline, "".join(self.said)
             time.sleep(0.02)
         return found[0]
+
+    def until_gone(self, url: str) -> None:
+        """Until the gateway answers that nothing is served there."""
+        deadline = time.monotonic() + LONGEST
+        while (status := httpx2.get(url).status_code) != 404:
+            assert time.monotonic() < deadline, f"{url} answers {status}:\n{''.join(self.said)}"
+            time.sleep(0.02)
 
 
 @contextmanager
@@ -122,3 +130,40 @@ def test_a_repository_of_several_projects(tmp_path: Path) -> None:
     with up(tmp_path / "samples", tmp_path / "state") as running:
         running.until("samples has no valohai.yaml$")
         running.until("hint: pointsman up 01_graph$")
+
+
+def test_an_endpoint_that_is_taken_out_of_valohai_yaml_goes_without_asking(tmp_path: Path) -> None:
+    directory = project(tmp_path / "example", GREET + GREET.replace("greet", "farewell"))
+    with up(directory, tmp_path / "state") as running:
+        url = running.until("work  serves as latest").rpartition(" ")[2].strip()
+        (directory / "valohai.yaml").write_text(GREET)
+        running.until_gone(f"{url}/farewell")
+        assert "held" not in "".join(running.said)
+
+
+def test_what_was_served_before_there_was_a_declared_tree_goes_by_itself(tmp_path: Path) -> None:
+    directory = project(tmp_path / "example", GREET)
+    with up(directory, tmp_path / "state") as running:
+        url = running.until("work  serves as latest").rpartition(" ")[2].strip()
+        declare(directory)
+        running.until("example has a declared tree now")
+    with up(directory, tmp_path / "state") as running:
+        running.until("v1  serves as production")
+        running.until_gone(f"{url}/greet")
+        assert "held" not in "".join(running.said)
+
+
+def declare(directory: Path) -> None:
+    """Put code and the first declared files into git."""
+    files = {
+        "versions/v1.yaml": "{}",
+        "deployments/main/deployment.yaml": "{}",
+        "deployments/main/aliases/production.yaml": "version: v1",
+        "project.yaml": "{format: 1, owner: acme, name: example}",
+    }
+    for path, text in files.items():
+        (directory / "pointsman" / path).parent.mkdir(parents=True, exist_ok=True)
+        (directory / "pointsman" / path).write_text(f"{text}\n")
+    identity = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com", "-c", "commit.gpgsign=false")
+    for command in (("init", "-q"), ("add", "--all"), ("commit", "-q", "-m", "Declare")):
+        subprocess.run(["git", *identity, *command], cwd=directory, check=True)
