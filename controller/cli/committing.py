@@ -152,12 +152,23 @@ def _restored(root: Path, edits: Sequence[FileEdit], *, tracked: bool) -> Iterat
         for edit in written:
             if edit.before is None:
                 (root / edit.path).unlink()
+                _remove_empty(root, (root / edit.path).parent)
             else:
                 _replace(root / edit.path, edit.before)
         if tracked and written:
             with suppress(PointsmanError):
                 Git(root, alone=False).run("reset", "--quiet", "--", *(f":(literal){e.path}" for e in written))
         raise
+
+
+def _remove_empty(root: Path, directory: Path) -> None:
+    """Directories that nothing is in any more: git knows none, and `init` takes its own for a declared tree."""
+    while directory != root:
+        try:
+            directory.rmdir()
+        except OSError:
+            return
+        directory = directory.parent
 
 
 @contextmanager

@@ -62,6 +62,14 @@ def test_nothing_is_overwritten(code: Project) -> None:
     assert 'owner: "acme"' in code.read("pointsman/project.yaml")
 
 
+def test_a_commit_that_is_refused_leaves_nothing_that_looks_declared(code: Project) -> None:
+    code.write(".git/hooks/pre-commit", "#!/bin/sh\nexit 1\n")
+    (code.path / ".git/hooks/pre-commit").chmod(0o755)
+    assert code.run("init", "--owner", "acme", "--commit").code == 1
+    assert not (code.path / "pointsman").exists()
+    assert code.run("init", "--owner", "acme").code == 0
+
+
 @pytest.mark.parametrize(
     ("path", "text", "said"),
     [
