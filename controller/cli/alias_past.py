@@ -19,6 +19,7 @@ class Happening:
     at: float
     kind: str
     message: str
+    revision: str = ""
 
     @property
     def text(self) -> str:
@@ -49,7 +50,7 @@ def chapters(deployment: str, alias: str, changes: Sequence[AliasChange], events
     """Newest first. A change owns what happened to the alias from its commit until the next one's."""
     told = sorted(_happenings(alias, events), key=lambda pair: pair[0].at)
     if not changes:
-        return tuple(Chapter(deployment, alias, h.at, v, happenings=(h,)) for h, v in reversed(told) if h.kind == "confirmed")
+        return tuple(Chapter(deployment, alias, h.at, v, happenings=(h,)) for h, v in _once_each(told))[::-1]
     ends = [float("inf"), *(change.at for change in changes)]
     return tuple(
         Chapter(
@@ -73,11 +74,20 @@ def _happenings(alias: str, events: Iterable[Event]) -> Iterator[tuple[Happening
         at = event.get("at")
         if kind not in _OUTCOMES or not isinstance(at, (int, float)):
             continue
-        happening = Happening(float(at), kind, message)
+        happening = Happening(float(at), kind, message, str(event.get("revision", "")))
         if kind == "golden-failed":
             yield happening, subject.partition("/")[0]
         elif subject == alias:
             yield happening, message if kind == "confirmed" else None
+
+
+def _once_each(told: Iterable[tuple[Happening, str | None]]) -> Iterator[tuple[Happening, str | None]]:
+    """The first confirmation of each revision in a row: the alias's other endpoints follow with the same."""
+    before = None
+    for happening, version in told:
+        if happening.kind == "confirmed" and (happening.revision, version) != before:
+            before = (happening.revision, version)
+            yield happening, version
 
 
 def _distinct(happenings: Iterable[Happening]) -> Iterator[Happening]:

@@ -56,7 +56,8 @@ def test_what_is_about_something_else_is_left_out(odd: dict[str, Any]) -> None:
 
 
 def test_without_git_the_confirmations_are_the_past() -> None:
-    events = [event(20, "confirmed", "latest", "work"), event(10, "confirmed", "latest", "work")]
+    again = {"revision": "worktree@sha1:1"}
+    events = [event(at, "confirmed", "latest", "work") | (again if at >= 20 else {}) for at in (20.1, 20, 10.1, 10)]
     assert [(c.at, c.version, c.commit) for c in chapters("local", "latest", (), events)] == [
         (20, "work", None),
         (10, "work", None),
