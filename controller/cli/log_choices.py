@@ -48,14 +48,17 @@ def log_choices(client: ClusterClient) -> tuple[LogChoice, ...]:
 
 def choose(choices: Sequence[LogChoice], text: str) -> LogChoice:
     """The one that is meant. Raises Stalled that lists what fits, or what is nearest."""
-    parts = text.strip("/").split("/")
+    parts = [part for part in text.split("/") if part]
     found = [choice for choice in choices if choice.fits(parts)]
     if len({choice.workload for choice in found}) == 1:
         return found[0]
+    if not choices:
+        raise Stalled("nothing runs or ran here", hint="pointsman status")
     if not found:
         hint = did_you_mean(text, _names(choices)) or _listed(choices)
         raise Stalled(f"nothing that runs or ran here is called `{text}`", hint=hint)
-    raise Stalled(f"`{text}` may be {len(found)} endpoints", hint=_listed(found))
+    said = f"`{text}` may be" if parts else "there are"
+    raise Stalled(f"{said} {len(found)} endpoints", hint=_listed(found))
 
 
 def complete_choices(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
@@ -73,8 +76,6 @@ def _names(choices: Iterable[LogChoice]) -> set[str]:
 
 
 def _listed(choices: Sequence[LogChoice]) -> str:
-    if not choices:
-        return "nothing has run yet: pointsman status"
     more = f", and {len(choices) - _MOST_SHOWN} more" if len(choices) > _MOST_SHOWN else ""
     return f"choose: {', '.join(map(str, choices[:_MOST_SHOWN]))}{more}"
 

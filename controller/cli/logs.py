@@ -14,15 +14,15 @@ from controller.embedded.runtime.logs import LogDirectory, LogLine
 
 
 @click.command()
-@click.argument("target", metavar="[D/VERSION|ALIAS/]ENDPOINT", shell_complete=complete_choices)
+@click.argument("target", metavar="[[D/]VERSION|ALIAS/]ENDPOINT", default="", shell_complete=complete_choices)
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is printed from now on, until Ctrl-C.")
 @click.option("--tail", type=click.IntRange(0), metavar="N", help="Only the last N lines of each replica. Default: all.")
 @state_option
 def logs(target: str, follow: bool, tail: int | None, state: Path | None) -> None:
     r"""Print what an endpoint printed: stdout and stderr of each replica, the oldest replica first.
 
-    Names may be left out while only one endpoint fits. Lines begin with the replica's name where there are several.
-    The last 5 to 10 MiB of each replica are kept.
+    Names may be left out while only one endpoint fits; without any, all are listed where there are several.
+    Lines begin with the replica's name where there are several. The last 5 to 10 MiB of each replica are kept.
 
     \b
     Examples:

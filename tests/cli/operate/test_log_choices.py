@@ -42,6 +42,13 @@ def test_an_ambiguous_name_lists_the_choices() -> None:
     assert caught.value.hint == "choose: eu/v1/predict, us/v1/predict"
 
 
+def test_without_a_name_all_are_listed_where_there_are_several() -> None:
+    with pytest.raises(Stalled) as caught:
+        choose(CHOICES, "")
+    assert (caught.value.hint or "").startswith("choose: eu/production/predict, eu/v1/predict, ")
+    assert choose(CHOICES[:2], "").workload == "predict-v1-a"
+
+
 def test_a_wrong_name_gets_the_nearest() -> None:
     with pytest.raises(Stalled) as caught:
         choose(CHOICES, "gret")
