@@ -80,32 +80,3 @@ def test_who_is_told_of_a_job_may_submit_it_again_at_once() -> None:
         assert done.wait(30.0)
     finally:
         jobs.close()
-
-
-class Long(Slow):
-    """Builds for as long as nobody objects to its progress."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.ended = threading.Event()
-
-    def build(self, spec: ImageSpec, code: CodeReader, progress: Progress) -> Image:
-        try:
-            while not self.ended.wait(0.001):
-                progress(f"installing for {spec.repository} from {code}", 0, 0)
-                self.go.set()
-        finally:
-            self.ended.set()
-        raise AssertionError("nobody objected")
-
-
-def test_a_build_under_way_ends_with_the_controller() -> None:
-    builder, builds = Long(), Builds(lambda *_: None)
-    try:
-        builds.request(SPEC, builder, CODE, UNITS[0], lambda _unit: None)
-        assert builder.go.wait(30.0)
-        builds.close()
-        assert builder.ended.wait(30.0)
-    finally:
-        builder.ended.set()
-        builds.close()
