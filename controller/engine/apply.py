@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from controller.engine.cache import TargetCache
+from controller.engine.corrections import Corrections
 from controller.engine.steps import Observer, Step
 from controller.model import labels
 from controller.model.changes import Change, Operation, Plan
@@ -41,15 +42,25 @@ class ApplyResult:
         return tuple(r.change for r in self.results if not r.error and not r.skipped)
 
 
-def apply_changes(plan: Plan, client: ClusterClient, cache: TargetCache, observer: Observer) -> ApplyResult:
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """What changes are written with."""
+
+    client: ClusterClient
+    cache: TargetCache
+    corrections: Corrections
+    observer: Observer
+
+
+def apply_changes(plan: Plan, writer: Writer) -> ApplyResult:
     """Write in the plan's order. After a failure nothing of the same workload or alias follows, and nothing is deleted.
 
     Raises Conflict when somebody else wrote one of the objects: the pass has to look again.
     """
-    return ApplyResult(tuple(_results(plan, client, cache, observer)))
+    return ApplyResult(tuple(_results(plan, writer)))
 
 
-def _results(plan: Plan, client: ClusterClient, cache: TargetCache, observer: Observer) -> Iterator[ObjectResult]:
+def _results(plan: Plan, writer: Writer) -> Iterator[ObjectResult]:
     failed: set[str] = set()
     for change in plan.changes:
         group = _group(change)
@@ -57,7 +68,9 @@ def _results(plan: Plan, client: ClusterClient, cache: TargetCache, observer: Ob
             yield ObjectResult(change, skipped=True)
             continue
         try:
-            _carry_out(change, client, cache)
+            writer.corrections.check(change, writer.cache.get(plan.unit.hash, change.key))
+            _carry_out(change, writer.client, writer.cache)
+            writer.corrections.note(change)
         except Conflict:
             raise
         except PointsmanError as error:
@@ -65,7 +78,7 @@ def _results(plan: Plan, client: ClusterClient, cache: TargetCache, observer: Ob
             failed.add(group)
             yield ObjectResult(change, error)
         else:
-            observer(_step(change))
+            writer.observer(_step(change))
             yield ObjectResult(change)
 
 

@@ -10,10 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from controller.engine.apply import ApplyResult, apply_changes
+from controller.engine.apply import ApplyResult, Writer, apply_changes
 from controller.engine.background import Background
 from controller.engine.builds import RETRY, Builds
 from controller.engine.checks import run_confirm, run_golden
+from controller.engine.corrections import Corrections
 from controller.engine.desire import Desire
 from controller.engine.events import events_of
 from controller.engine.observe import cached_record
@@ -60,6 +61,7 @@ class Passes:
         self._observer = observer
         self._enqueue = enqueue
         self._checks = Background("check", 4)
+        self._corrections = Corrections()
         self._lock = threading.Lock()
         self._answers: dict[UnitKey, list[Fact]] = defaultdict(list)
 
@@ -71,7 +73,7 @@ class Passes:
         made = planned.plan
         self._observer(Step.PLANNED)
         record = self._remember(work, stored, planned, answers)
-        result = apply_changes(made, work.target.client, work.cache, self._observer)
+        result = apply_changes(made, Writer(work.target.client, work.cache, self._corrections, self._observer))
         self._close(work, record, made, result)
         self._ask(work, made)
         self._tell(work.unit, made, result, answers)

@@ -10,6 +10,7 @@ import pytest
 
 from bench.declared_repository import Shape
 from controller.engine.controller import Controller
+from controller.engine.corrections import MOST
 from controller.model import labels
 from controller.model.identity import ObjectKey, UnitKey
 from controller.model.ports import HistoryStore
@@ -84,3 +85,22 @@ def test_a_history_that_cannot_be_written_ends_no_pass(tmp_path: Path) -> None:
     (tmp_path / "history").write_text("a file where a directory is to be")
     with settling(tmp_path, Shape(1, 1)) as made:
         assert made.run(made.units[0]).applied.done
+
+
+def test_a_fight_over_an_object_is_given_up_and_its_other_writer_named(tmp_path: Path) -> None:
+    with controlled(tmp_path, Shape(1, 1)) as (made, controller):
+        controller.start()
+        assert eventually(settled(controller, 1))
+        [unit] = made.units
+        [service] = made.store.list("Service", labels={labels.UNIT: unit.hash}).items
+        name = {"name": service["metadata"]["name"], "namespace": unit.namespace}
+        theirs = {"apiVersion": "v1", "kind": "Service", "metadata": name, "spec": {"type": "LoadBalancer"}}
+
+        def given_up() -> bool:
+            made.store.apply(theirs, manager="their-operator")
+            error = (result := controller.result(unit)) and result.error
+            return bool(error and "their-operator" in error.message)
+
+        made.store.forget()
+        assert eventually(given_up)
+        assert len([obj for obj in made.store.written if obj["kind"] == "Service"]) == MOST
