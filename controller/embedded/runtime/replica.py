@@ -106,7 +106,6 @@ class Replica:
         if self._survivor is None:
             return None
         running = readopt(self._survivor, self.identity.directory, self._wake.set)
-        self._host.ports.claim(running.slot.ports.values())
         if running.port == self.spec.port:
             self._host.holders.hold(running.port, self.identity.name)
         return running

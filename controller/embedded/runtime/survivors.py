@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -13,6 +14,7 @@ from pathlib import Path
 from controller.embedded.runtime.process_table import family, marked, start_time
 
 _FILE = "replica.json"
+_ROUNDS, _PAUSE = 20, 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +62,16 @@ def read_records(run: Path) -> Iterator[tuple[Path, ReplicaRecord | None]]:
 
 
 def end_survivors(directory: Path, record: ReplicaRecord | None) -> None:
-    """Kill what is left of a replica that nobody wants any more.
+    """Kill what is left of a replica that nobody wants any more, until nothing is left (it may fork meanwhile).
 
     A dead leader's number may belong to somebody else by now, so then only what carries the replica's mark is killed.
     """
     marker = str(directory)
-    left = family(record.pid, marker) | {record.pid} if record and record.alive else marked(marker)
-    for pid in left:
-        with suppress(ProcessLookupError, PermissionError):
-            os.kill(pid, signal.SIGKILL)
+    for _ in range(_ROUNDS):
+        left = family(record.pid, marker) | {record.pid} if record and record.alive else marked(marker)
+        if not left:
+            return
+        for pid in left:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(_PAUSE)

@@ -47,7 +47,8 @@ class WorkloadRunner:
         self._write_status(deployment, spec.template, wanted)
 
     def adopt(self, spec: ReplicaSpec, record: ReplicaRecord) -> None:
-        """Go on with a replica of an earlier run."""
+        """Go on with a replica of an earlier run, whose ports nobody else may get."""
+        self._host.ports.claim(record.ports.values())
         self._add(spec, record.index, record)
 
     def stop(self, *, drain: float, grace: float | None = None) -> None:
