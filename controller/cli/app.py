@@ -28,6 +28,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "unpin",
         "suspend",
         "resume",
+        "restart",
         "reconcile",
         "secret",
         "completion",

@@ -5,6 +5,7 @@ Label values are hashes or object names (63 characters are the limit there); rea
 
 PREFIX = "pointsman.dev/"
 FIELD_MANAGER = "pointsman"
+RESTART_MANAGER = "pointsman-restart"
 
 # labels
 MANAGED_BY = "app.kubernetes.io/managed-by"
@@ -25,8 +26,8 @@ INSTALLATION = PREFIX + "installation"
 SOURCE = PREFIX + "source"
 SCALE = PREFIX + "scale"
 METADATA = PREFIX + "valohai-metadata"
-RECONCILE = PREFIX + "reconcile"
 PRUNE = PREFIX + "prune"
+RESTARTED = PREFIX + "restarted-at"
 DISABLED = "disabled"
 
 # request headers

@@ -48,3 +48,17 @@ def _settled_on(person: Person, version: str) -> bool:
         if unit and unit["settled"] and unit["aliases"] and unit["aliases"][0]["version"] == version:
             return True
     return False
+
+
+def test_a_restart_replaces_the_replicas_and_nothing_else(person: Person) -> None:
+    with person.serving():
+        assert _settled_on(person, "v1")
+        log = person.run("logs", "production").out
+        assert person.run("restart", "local", "--version", "v9").code == 1
+        assert person.run("restart", "local").out == "v1/say is restarted\n"
+        for _ in range(60):
+            if len(person.run("logs", "production").out) > len(log):
+                break
+        assert person.run("logs", "production").out.count("echo starts") == 2
+        assert _settled_on(person, "v1")
+        assert person.run("plan").out.count("nothing to do") == 1
