@@ -6,7 +6,7 @@ import threading
 import time
 
 from controller.model import labels
-from controller.model.changes import Change, Operation
+from controller.model.changes import Change
 from controller.model.errors import Waiting
 from controller.model.identity import ObjectKey
 from controller.model.objects import Object, annotation, at
@@ -17,39 +17,42 @@ WINDOW = 60.0
 
 
 class Corrections:
-    """When which content was written to which object, for as long as that matters. Safe for many threads."""
+    """The last content written to each object and when, for as long as that matters. Safe for many threads.
+
+    Only the same content again is a correction: an alias that commits move to and fro is nobody's fight.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._written: dict[tuple[ObjectKey, str], list[float]] = {}
+        self._written: dict[ObjectKey, tuple[str, list[float]]] = {}
         self._tidied = time.monotonic()
 
     def check(self, change: Change, observed: Object | None) -> None:
         """Raises `Waiting` for a write that somebody keeps undoing."""
         now = time.monotonic()
         with self._lock:
-            times = _recent(self._written.get(_content(change), []), now)
+            times = self._times(change, now)
         if len(times) >= MOST:
             after = times[0] + WINDOW - now
             raise Waiting(_message(change.key, observed), after=after, hint="find out who else writes it, and end that")
 
     def note(self, change: Change) -> None:
         """The change was written. One that was refused (a conflict) undoes nothing and does not count."""
-        if change.operation is Operation.UPDATE:
+        if change.desired is not None:
             now = time.monotonic()
             with self._lock:
                 if now > self._tidied + WINDOW:
-                    self._written = {key: kept for key, times in self._written.items() if (kept := _recent(times, now))}
+                    self._written = {key: known for key, known in self._written.items() if known[1][-1] > now - WINDOW}
                     self._tidied = now
-                self._written.setdefault(_content(change), []).append(now)
+                self._written[change.key] = (_content(change), [*self._times(change, now), now])
+
+    def _times(self, change: Change, now: float) -> list[float]:
+        content, times = self._written.get(change.key, ("", []))
+        return [moment for moment in times if moment > now - WINDOW] if content == _content(change) else []
 
 
-def _recent(times: list[float], now: float) -> list[float]:
-    return [moment for moment in times if moment > now - WINDOW]
-
-
-def _content(change: Change) -> tuple[ObjectKey, str]:
-    return change.key, (annotation(change.desired, labels.APPLIED) if change.desired else None) or ""
+def _content(change: Change) -> str:
+    return (annotation(change.desired, labels.APPLIED) if change.desired else None) or ""
 
 
 def _message(key: ObjectKey, observed: Object | None) -> str:
