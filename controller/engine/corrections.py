@@ -6,7 +6,7 @@ import threading
 import time
 
 from controller.model import labels
-from controller.model.changes import Change
+from controller.model.changes import Change, Operation
 from controller.model.errors import Waiting
 from controller.model.identity import ObjectKey
 from controller.model.objects import Object, annotation, at
@@ -38,7 +38,7 @@ class Corrections:
 
     def note(self, change: Change) -> None:
         """The change was written. One that was refused (a conflict) undoes nothing and does not count."""
-        if change.desired is not None:
+        if change.operation is Operation.UPDATE:
             now = time.monotonic()
             with self._lock:
                 if now > self._tidied + WINDOW:
