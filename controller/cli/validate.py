@@ -13,6 +13,7 @@ from controller.cli.context import Place, find_place, state_option
 from controller.cli.exit_codes import ERROR, OK
 from controller.cli.output import hint, note, print_document, print_rows
 from controller.cli.tree import UNSEEN_CODE, working_directory
+from controller.loading.layout import lay_out
 from controller.loading.loader import load
 from controller.loading.valohai import read_valohai
 from controller.model.declared import DeclaredState, EndpointDefinition
@@ -56,8 +57,9 @@ def _validate_tree(place: Place, output: str) -> int:
     declared = load(snapshot, uncommitted=True)
     diagnostics = ordered((*_seen(declared), *_notes(snapshot)))
     _print(diagnostics, output, files=sorted(snapshot.files))
-    counted = f"{len(snapshot.files)} files, {len(declared.versions)} versions, {len(declared.deployments)} deployments"
-    return _conclude(diagnostics, counted)
+    layout = lay_out(snapshot.path, snapshot.files)
+    counts = {"file": snapshot.files, "version": layout.versions, "deployment": layout.deployment_names}
+    return _conclude(diagnostics, ", ".join(_count(len(found), word) for word, found in counts.items()))
 
 
 def _seen(declared: DeclaredState) -> Iterator[Diagnostic]:
@@ -89,7 +91,7 @@ def _validate_file(path: Path, output: str) -> int:
     _print(diagnostics, output, endpoints=[_endpoint_row(e) for e in endpoints.values()])
     if output == "table" and endpoints:
         print_rows([_endpoint_row(e) for e in endpoints.values()], output, columns=("name", "port", "start", "files", "image"))
-    return _conclude(diagnostics, f"{len(endpoints)} endpoints")
+    return _conclude(diagnostics, _count(len(endpoints), "endpoint"))
 
 
 def _endpoint_row(endpoint: EndpointDefinition) -> dict[str, object]:
@@ -126,6 +128,10 @@ def diagnostic_json(diagnostic: Diagnostic) -> dict[str, Any]:
 
 def _conclude(diagnostics: Iterable[Diagnostic], counted: str) -> int:
     counts = {s: sum(d.severity is s for d in diagnostics) for s in (Severity.ERROR, Severity.WARNING)}
-    found = ", ".join(f"{count} {severity}{'s' if count > 1 else ''}" for severity, count in counts.items() if count)
+    found = ", ".join(_count(count, severity) for severity, count in counts.items() if count)
     note(f"{counted}: {found or 'no mistakes'}")
     return ERROR if counts[Severity.ERROR] else OK
+
+
+def _count(count: int, word: str) -> str:
+    return f"{count} {word}{'' if count == 1 else 's'}"

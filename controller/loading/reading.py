@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from controller.loading.documents import Document
 from controller.loading.inheritance import EMPTY, Branch, as_branch, over, placed
 from controller.loading.layout import Layout, lay_out
 from controller.loading.nodes import ListNode, Node, Scalar, find, location, text_of
@@ -45,7 +46,10 @@ class DeclaredVersion:
 
 @dataclass(frozen=True)
 class Reading:
-    """Everything that could be read. `merged` holds each deployment's values over the project's defaults."""
+    """Everything that could be read. `merged` holds each deployment's values over the project's defaults.
+
+    `written` holds them also where a file has mistakes: rules look there, so that one mistake does not hide another.
+    """
 
     layout: Layout
     project: Node | None
@@ -53,6 +57,7 @@ class Reading:
     aliases: Mapping[str, Mapping[str, Alias]]
     versions: Mapping[str, DeclaredVersion] = field(default_factory=dict)
     local: bool = False
+    written: Mapping[str, Branch] = field(default_factory=dict)
 
     @property
     def project_file(self) -> str:
@@ -81,28 +86,35 @@ def read_declared(snapshot: Snapshot) -> tuple[Reading, list[Diagnostic]]:
     layout = lay_out(snapshot.path, snapshot.files)
     diagnostics = list(layout.diagnostics)
     project = _read("project", layout.project, snapshot, PROJECT, diagnostics)
-    defaults = placed(find(project, "defaults"), layout.project or "")
-    merged = {}
+    root = project.root if project.is_readable else None
+    defaults = placed(find(root, "defaults"), layout.project or "")
+    merged, written = {}, {}
     for name, path in sorted(layout.deployments.items()):
-        root = _read("deployment", path, snapshot, Subject("deployment", name), diagnostics)
-        if root is not None:
-            merged[name] = as_branch(over(defaults, placed(root, path)))
+        document = _read("deployment", path, snapshot, Subject("deployment", name), diagnostics)
+        if document.root is not None:
+            written[name] = as_branch(over(defaults, placed(document.root, path)))
+        if document.is_readable and name in written:
+            merged[name] = written[name]
     aliases: dict[str, dict[str, Alias]] = {}
     for (deployment, name), path in sorted(layout.aliases.items()):
-        root = _read("alias", path, snapshot, Subject("alias", f"{deployment}/{name}"), diagnostics)
-        version = find(root, "version")
-        if version is not None:
+        document = _read("alias", path, snapshot, Subject("alias", f"{deployment}/{name}"), diagnostics)
+        version = find(document.root, "version")
+        if version is not None and not _is_blamed(version, document):
             aliases.setdefault(deployment, {})[name] = Alias(name, text_of(version) or "", location(path, version))
-    return Reading(layout, project, merged, aliases, local=snapshot.local), diagnostics
+    return Reading(layout, root, merged, aliases, local=snapshot.local, written=written), diagnostics
 
 
-def _read(kind: str, path: str | None, snapshot: Snapshot, subject: Subject, into: list[Diagnostic]) -> Node | None:
+def _read(kind: str, path: str | None, snapshot: Snapshot, subject: Subject, into: list[Diagnostic]) -> Document:
     if path is None:
-        return None
+        return Document()
     document = validate(kind, snapshot.files[path])
     into.extend(problem.in_file(path, subject) for problem in document.problems)
     into.extend(ambiguous_names(kind, document.root, path, subject))
-    return document.root if document.is_readable else None
+    return document
+
+
+def _is_blamed(node: Node, document: Document) -> bool:
+    return any((p.line, p.column) == (node.line, node.column) for p in document.problems)
 
 
 def ambiguous_names(kind: str, root: Node | None, file: str, subject: Subject) -> Iterator[Diagnostic]:

@@ -66,11 +66,20 @@ def _problems_of(error: ValidationError, root: Node) -> Iterator[Problem]:
 
 
 def _unknown_keys(error: ValidationError, node: MapNode) -> Iterator[Problem]:
-    known = [str(name) for name in _keyword(error, "properties", {})]
+    properties = _keyword(error, "properties", {})
+    usable = sorted(name for name, about in properties.items() if not (isinstance(about, Mapping) and "not" in about))
     for key, _ in node.entries.values():
-        if key.text not in known:
-            free = [name for name in known if node.get(name) is None]
-            yield _problem("PM201", f"unknown key `{_short(key.text)}`", key, did_you_mean(key.text, free))
+        if key.text not in properties:
+            yield _problem("PM201", f"unknown key `{_short(key.text)}`", key, _key_hint(key.text, usable, node))
+
+
+def _key_hint(key: str, usable: Sequence[str], node: MapNode) -> str | None:
+    """A key that is there already was hardly meant; still, all are listed where none is near."""
+    free = [name for name in usable if node.get(name) is None]
+    close = difflib.get_close_matches(key[:100], free, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean `{close[0]}`?"
+    return f"known: {', '.join(usable)}" if usable else None
 
 
 def _missing_keys(error: ValidationError, node: Node | None) -> Iterator[Problem]:

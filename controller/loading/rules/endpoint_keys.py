@@ -15,7 +15,7 @@ def check(reading: Reading) -> Iterator[Diagnostic]:
     defaults = find(reading.project, "defaults", "endpoints")
     enabled = [v for v in reading.versions.values() if v.enabled]
     yield from _unknown(defaults, reading.project_file, enabled, PROJECT)
-    for deployment, merged in reading.merged.items():
+    for deployment, merged in reading.written.items():
         path = reading.layout.deployments[deployment]
         own = merged.get("endpoints")
         if own is not None:
@@ -24,7 +24,7 @@ def check(reading: Reading) -> Iterator[Diagnostic]:
 
 def _unknown_in_branch(reading: Reading, deployment: str, path: str) -> Iterator[Diagnostic]:
     known = _known(list(reading.versions_of(deployment)))
-    for name, value in reading.merged[deployment].branch("endpoints").children.items():
+    for name, value in reading.written[deployment].branch("endpoints").children.items():
         if known and name not in known and value.location.file == path:
             message = f"no enabled version of deployment `{deployment}` has an endpoint `{name}`"
             subject = Subject("deployment", deployment)

@@ -13,7 +13,7 @@ RESERVED = frozenset({"VH_DEFAULT_PREFIX"})
 
 def check(reading: Reading) -> Iterator[Diagnostic]:
     """One diagnostic for each place that declares a reserved variable."""
-    for deployment, merged in reading.merged.items():
+    for deployment, merged in reading.written.items():
         for diagnostic in _declared(merged, Subject("deployment", deployment)):
             in_project = diagnostic.location.file == reading.project_file
             yield _held_by(PROJECT, diagnostic) if in_project else diagnostic

@@ -34,6 +34,15 @@ def test_all_mistakes_at_once_with_place_code_and_hint(project: Project) -> None
     assert found[0]["line"] == 1
 
 
+def test_one_mistake_hides_no_other_and_all_files_are_counted(project: Project) -> None:
+    project.write("pointsman/deployments/eu/deployment.yaml", "foo: 1\nendpoints: {gret: {timeout: 5s}}\n")
+    done = project.run("validate")
+    assert "unknown key `foo`" in done.out
+    assert "hint: known: access, endpoints, environment, idle, rollout, target\n" in done.out
+    assert "did you mean `greet`?" in done.out
+    assert done.err == "9 files, 3 versions, 2 deployments: 2 errors\n"
+
+
 def test_a_version_that_is_not_committed_is_read_and_noted(project: Project) -> None:
     project.write("pointsman/versions/v4.yaml", "files: {predict: {model: {path: models/first.bin}}}\n")
     done = project.run("validate")
@@ -47,6 +56,7 @@ def test_one_valohai_yaml(project: Project) -> None:
     done = project.run("validate", "valohai.yaml", "-o", "json")
     assert done.code == 0
     assert [e["name"] for e in done.json["endpoints"]] == ["greet", "predict"]
+    assert done.err == "2 endpoints: no mistakes\n"
     project.write("valohai.yaml", "- endpoint:\n    name: greet\n    image: x\n")
     broken = project.run("validate", "valohai.yaml")
     assert (broken.code, "PM405" in broken.out) == (1, True)
@@ -58,6 +68,7 @@ def test_a_repository_without_a_declared_tree(empty: Project) -> None:
     done = empty.run("validate")
     assert done.code == 0
     assert "pointsman init" in done.err
+    assert done.err.endswith("1 endpoint: no mistakes\n")
 
 
 def test_code_elsewhere_is_no_mistake_of_this_checkout(project: Project) -> None:
