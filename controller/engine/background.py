@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Hashable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
+ENDING = 10.0
+"""Seconds that jobs which were told to end are waited for: longer than any of them goes on without asking."""
 _log = logging.getLogger(__name__)
 
 
@@ -17,6 +19,7 @@ class Background:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix=name)
         self._lock = threading.Lock()
         self._running: set[Hashable] = set()
+        self._futures: set[Future[None]] = set()
         self._closed = False
 
     def submit(self, key: Hashable, job: Callable[[], None], then: Callable[[], None]) -> bool:
@@ -28,18 +31,30 @@ class Background:
             if key in self._running or self._closed:
                 return False
             self._running.add(key)
-            self._pool.submit(self._run, key, job, then)
+            future = self._pool.submit(self._run, key, job, then)
+            self._futures.add(future)
+        future.add_done_callback(self._ended)
         return True
 
     def is_running(self, key: Hashable) -> bool:
         with self._lock:
             return key in self._running
 
+    def is_closed(self) -> bool:
+        """Whether a job that runs is to end: one that takes its time asks."""
+        return self._closed
+
     def close(self) -> None:
-        """Start nothing more; what runs is left to end by itself."""
+        """Start nothing more, and wait for what runs: whoever closes this may remove next what the jobs write to."""
         with self._lock:
             self._closed = True
+            running = set(self._futures)
         self._pool.shutdown(wait=False, cancel_futures=True)
+        wait(running, ENDING)
+
+    def _ended(self, future: Future[None]) -> None:
+        with self._lock:
+            self._futures.discard(future)
 
     def _run(self, key: Hashable, job: Callable[[], None], then: Callable[[], None]) -> None:
         try:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 
 from controller.engine.background import Background
 from controller.engine.steps import Observer, Step, unobserved
-from controller.model.errors import PointsmanError, Stalled
+from controller.model.errors import PointsmanError, Stalled, Transient
 from controller.model.identity import UnitKey
 from controller.model.images import BuildFailure, Image, ImageSpec, ImageState
 from controller.model.ports import CodeReader, ImageBuilder, Progress
@@ -75,12 +75,13 @@ class Builds:
         self.take_failures(())
 
     def close(self) -> None:
+        """Begin no more builds; one under way ends when it next tells its progress, and is waited for."""
         self._jobs.close()
 
     def _build(self, spec: ImageSpec, builder: ImageBuilder, code: CodeReader) -> None:
         self._observer(Step.BUILD_STARTED)
         try:
-            image = builder.build(spec, code, self._progress)
+            image = builder.build(spec, code, self._went_on)
         except PointsmanError as error:
             _log.warning("image %s: %s", spec.tag, error.message)
             self._fail(BuildFailure(spec.key, error.message, error.hint, isinstance(error, Stalled)))
@@ -93,6 +94,11 @@ class Builds:
                 self._built[spec.key] = image
                 self._failed.pop(spec.key, None)
             self._observer(Step.BUILD_FINISHED)
+
+    def _went_on(self, what: str, done: int, total: int) -> None:
+        if self._jobs.is_closed():
+            raise Transient("its build was given up, because its controller ended")
+        self._progress(what, done, total)
 
     def _fail(self, failure: BuildFailure) -> None:
         with self._lock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,12 +45,19 @@ def run_golden(target: Target, check: GoldenCheck) -> str | None:
     return None
 
 
-def run_confirm(target: Target, check: ConfirmCheck) -> bool:
-    """Whether, within the time limit, every gateway answers on every path with the workload that it should lead to."""
+def run_confirm(target: Target, check: ConfirmCheck, given_up: Callable[[], bool]) -> bool:
+    """Whether, within the time limit, every gateway answers on every path with the workload that it should lead to.
+
+    Once `given_up` says so nobody is asked any more: a gateway that ended with its controller would never answer.
+    """
     deadline = time.monotonic() + CONFIRM_TIMEOUT
+
+    def is_over() -> bool:
+        return given_up() or time.monotonic() >= deadline
+
     with _client(target, 5.0) as client:
         asked = [(base + path, workload) for base in target.gateways for path, workload, _ in check.routes]
-        return all(_answers(client, url, workload, deadline) for url, workload in asked)
+        return all(_answers(client, url, workload, is_over) for url, workload in asked)
 
 
 def _client(target: Target, timeout: float) -> httpx2.Client:
@@ -126,9 +133,9 @@ def subset_misfit(expected: Any, found: Any, place: str = "json") -> str | None:
     return None if same else f"expected {place} = {_shown(json.dumps(expected))}, got {_shown(json.dumps(found))}"
 
 
-def _answers(client: httpx2.Client, url: str, workload: str, deadline: float) -> bool:
+def _answers(client: httpx2.Client, url: str, workload: str, is_over: Callable[[], bool]) -> bool:
     streak, pause = 0, 0.01
-    while time.monotonic() < deadline:
+    while not is_over():
         try:
             served = client.head(url).headers.get(labels.HEADER_WORKLOAD)
         except httpx2.HTTPError:

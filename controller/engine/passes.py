@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 
 from controller.engine.apply import ApplyResult, Writer, apply_changes
-from controller.engine.background import Background
 from controller.engine.builds import RETRY, Builds
-from controller.engine.checks import run_confirm, run_golden
 from controller.engine.corrections import Corrections
 from controller.engine.desire import Desire
 from controller.engine.events import events_of
 from controller.engine.observe import cached_record
 from controller.engine.planning import PlannedUnit, UnitWork, plan_unit
+from controller.engine.questions import Questions
 from controller.engine.retry import RESYNC
 from controller.engine.steps import Observer, Step
-from controller.model.changes import ConfirmCheck, GoldenCheck, Operation, Plan
+from controller.model.changes import Operation, Plan
 from controller.model.errors import PointsmanError
 from controller.model.identity import UnitKey
 from controller.model.ports import HistoryStore
 from controller.model.record import Fact, UnitRecord
 from controller.plan.conditions import conditions_after
-from controller.plan.memory import confirmed_facts, passed_facts
 from controller.state.records import Records
 
 SECRET_POLL = 5.0
@@ -52,37 +47,31 @@ class PassResult:
 
 
 class Passes:
-    """Runs passes; keeps in memory only the answers of checks that no record holds yet."""
+    """Runs passes over units; nothing that matters is kept here between two of them."""
 
     def __init__(self, builds: Builds, history: HistoryStore, observer: Observer, enqueue: Callable[[UnitKey], None]) -> None:
-        self._builds = builds
         self._desire = Desire(builds)
         self._history = history
         self._observer = observer
-        self._enqueue = enqueue
-        self._checks = Background("check", 4)
+        self._questions = Questions(builds, observer, enqueue)
         self._corrections = Corrections()
-        self._lock = threading.Lock()
-        self._answers: dict[UnitKey, list[Fact]] = defaultdict(list)
 
     def run(self, work: UnitWork) -> PassResult:
         """One pass. Raises what ended it (Conflict: look again at once); the record says how far it came."""
         stored = cached_record(work.cache, work.unit)
-        answers = self._new_answers(work.unit, stored)
+        answers = self._questions.answers(work.unit, stored)
         planned = plan_unit(work, self._desire, stored.with_facts(answers), time.time())
         made = planned.plan
         self._observer(Step.PLANNED)
         record = self._remember(work, stored, planned, answers)
         result = apply_changes(made, Writer(work.target.client, work.cache, self._corrections, self._observer))
         self._close(work, record, made, result)
-        self._ask(work, made)
+        self._questions.ask(work, made)
         self._tell(work.unit, made, result, answers)
         return PassResult(made, result, self._again(made))
 
     def close(self) -> None:
-        self._checks.close()
-
-    # record
+        self._questions.close()
 
     def _remember(self, work: UnitWork, stored: UnitRecord, planned: PlannedUnit, answers: tuple[Fact, ...]) -> UnitRecord:
         """Write what the changes rely on, before them; without changes, how the unit is. Nothing new costs no write.
@@ -100,8 +89,7 @@ class Passes:
         applied = made.revision if made.is_settled else stored.applied
         source, commits = work.publication.snapshot.source, {**stored.commits, **_resolved(work)}
         written = self._write(work, replace(wanted, attempted=made.revision, applied=applied, source=source, commits=commits))
-        with self._lock:
-            self._answers[work.unit] = [fact for fact in self._answers[work.unit] if fact not in answers]
+        self._questions.written(work.unit, answers)
         self._observer(Step.RECORD_WRITTEN)
         return written
 
@@ -117,45 +105,6 @@ class Passes:
 
     def _write(self, work: UnitWork, record: UnitRecord) -> UnitRecord:
         return Records(work.target.client, work.cache.note).write(record)
-
-    # questions
-
-    def _ask(self, work: UnitWork, made: Plan) -> None:
-        for spec in made.builds:
-            self._builds.request(spec, work.target.builder, work.publication.source.code, work.unit, self._enqueue)
-        look = partial(self._enqueue, work.unit)
-        with self._lock:
-            answered = {(fact.subject, fact.input) for fact in self._answers[work.unit]}
-        for golden in made.golden:
-            if (golden.subject, golden.workload) in answered:
-                continue
-            key = (work.unit, golden.subject, golden.workload)
-            self._checks.submit(key, partial(self._golden, work, made, golden), look)
-        for confirm in made.confirms:
-            if all((confirm.subject, workload) in answered for _, workload, _ in confirm.routes):
-                continue
-            self._checks.submit((work.unit, confirm.subject), partial(self._confirm, work, made, confirm), look)
-
-    def _golden(self, work: UnitWork, made: Plan, check: GoldenCheck) -> None:
-        failure = run_golden(work.target, check)
-        self._observer(Step.GOLDEN_ANSWERED)
-        self._answer(work.unit, passed_facts(check, made.revision, max(time.time(), made.now), failure))
-
-    def _confirm(self, work: UnitWork, made: Plan, check: ConfirmCheck) -> None:
-        answered = run_confirm(work.target, check)
-        self._observer(Step.CONFIRM_ANSWERED)
-        if answered:
-            self._answer(work.unit, *confirmed_facts(check, made.revision, max(time.time(), made.now)))
-
-    def _answer(self, unit: UnitKey, *facts: Fact) -> None:
-        with self._lock:
-            self._answers[unit] += facts
-
-    def _new_answers(self, unit: UnitKey, stored: UnitRecord) -> tuple[Fact, ...]:
-        """The answers that the record does not hold yet; the others have served."""
-        with self._lock:
-            self._answers[unit] = [fact for fact in self._answers[unit] if fact not in stored.facts]
-            return tuple(self._answers[unit])
 
     def _tell(self, unit: UnitKey, made: Plan, result: ApplyResult, answers: tuple[Fact, ...]) -> None:
         """For people alone, so a full disk loses it and nothing else."""

@@ -1,0 +1,75 @@
+"""What a plan asks of the world beside its changes: images, golden requests, the data plane; and the answers that came."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Collection
+from functools import partial
+
+from controller.engine.background import Background
+from controller.engine.builds import Builds
+from controller.engine.checks import run_confirm, run_golden
+from controller.engine.planning import UnitWork
+from controller.engine.steps import Observer, Step
+from controller.model.changes import ConfirmCheck, GoldenCheck, Plan
+from controller.model.identity import UnitKey
+from controller.model.record import Fact, UnitRecord
+from controller.plan.memory import confirmed_facts, passed_facts
+
+
+class Questions:
+    """Asks in the background, so that no pass waits; an answer is a fact, kept here until a record holds it."""
+
+    def __init__(self, builds: Builds, observer: Observer, enqueue: Callable[[UnitKey], None]) -> None:
+        self._builds = builds
+        self._observer = observer
+        self._enqueue = enqueue
+        self._checks = Background("check", 4)
+        self._lock = threading.Lock()
+        self._answers: dict[UnitKey, list[Fact]] = defaultdict(list)
+
+    def close(self) -> None:
+        self._checks.close()
+
+    def ask(self, work: UnitWork, made: Plan) -> None:
+        """Have everything answered that the plan waits for; what is being asked or was answered is not asked again."""
+        for spec in made.builds:
+            self._builds.request(spec, work.target.builder, work.publication.source.code, work.unit, self._enqueue)
+        look = partial(self._enqueue, work.unit)
+        with self._lock:
+            answered = {(fact.subject, fact.input) for fact in self._answers[work.unit]}
+        for golden in made.golden:
+            if (golden.subject, golden.workload) not in answered:
+                key = (work.unit, golden.subject, golden.workload)
+                self._checks.submit(key, partial(self._golden, work, made, golden), look)
+        for confirm in made.confirms:
+            if not all((confirm.subject, workload) in answered for _, workload, _ in confirm.routes):
+                self._checks.submit((work.unit, confirm.subject), partial(self._confirm, work, made, confirm), look)
+
+    def answers(self, unit: UnitKey, stored: UnitRecord) -> tuple[Fact, ...]:
+        """The answers that the record does not hold yet; the others have served."""
+        with self._lock:
+            self._answers[unit] = [fact for fact in self._answers[unit] if fact not in stored.facts]
+            return tuple(self._answers[unit])
+
+    def written(self, unit: UnitKey, answers: Collection[Fact]) -> None:
+        """The record holds these now."""
+        with self._lock:
+            self._answers[unit] = [fact for fact in self._answers[unit] if fact not in answers]
+
+    def _golden(self, work: UnitWork, made: Plan, check: GoldenCheck) -> None:
+        failure = run_golden(work.target, check)
+        self._observer(Step.GOLDEN_ANSWERED)
+        self._answer(work.unit, passed_facts(check, made.revision, max(time.time(), made.now), failure))
+
+    def _confirm(self, work: UnitWork, made: Plan, check: ConfirmCheck) -> None:
+        answered = run_confirm(work.target, check, self._checks.is_closed)
+        self._observer(Step.CONFIRM_ANSWERED)
+        if answered:
+            self._answer(work.unit, *confirmed_facts(check, made.revision, max(time.time(), made.now)))
+
+    def _answer(self, unit: UnitKey, *facts: Fact) -> None:
+        with self._lock:
+            self._answers[unit] += facts
