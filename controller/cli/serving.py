@@ -18,6 +18,7 @@ from controller.engine.controller import Controller
 from controller.engine.sources import Source
 from controller.engine.targets import Target
 from controller.images.builder import LayoutBuilder
+from controller.images.cleaning import ImageCleaner
 from controller.images.unpack import Unpacker
 from controller.model.ports import Progress
 from controller.model.secret import Secret
@@ -73,7 +74,10 @@ def serve(served: Served, progress: Progress, listener: Listener) -> Iterator[Se
     with ExitStack() as opened:
         opened.callback(source.close)
         unpacker = Unpacker(state.images, state.cache)
-        cluster = opened.enter_context(EmbeddedCluster(state, unpacker, port=served.port, search_path=search_path()))
+        clean = ImageCleaner(state.images, state.cache).remove_unnamed
+        cluster = opened.enter_context(
+            EmbeddedCluster(state, unpacker, port=served.port, search_path=search_path(), clean=clean)
+        )
         builder = LayoutBuilder(state.images, state.cache, allow_file_urls=True, environment=environment())
         probe = Secret(cluster.probe_token)
         target = Target(embedded_profile(state, cluster.url), cluster.store, builder, (cluster.url,), probe)
