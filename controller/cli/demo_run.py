@@ -5,13 +5,11 @@ from __future__ import annotations
 import shlex
 import shutil
 import sys
-import threading
 from contextlib import ExitStack
 from pathlib import Path
 
 from controller.cli.answering import await_answers
 from controller.cli.context import search_path
-from controller.cli.exit_codes import OK
 from controller.cli.interruption import Interruption
 from controller.cli.narrate import Narrator
 from controller.cli.output import note
@@ -38,13 +36,12 @@ def run(interruption: Interruption, *, tour: bool, keep: bool, port: int | None)
                 serving = opened.enter_context(serve(served, progress.report, narrator.hear))
             opened.enter_context(following(narrator, serving))
             urls = await_answers(serving)
-            narrator.tell_events()
+            narrator.catch_up()
             narrator.say(f"all {len(urls)} URLs answer; the gateway lists them: {serving.url}/")
             if tour:
                 return give_tour(copy, serving, narrator.say)
             note(invitation(copy, serving))
-            threading.Event().wait()
-    return OK
+            interruption.wait()
 
 
 def invitation(copy: Scratch, serving: Serving) -> str:

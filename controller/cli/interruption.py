@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import NoReturn
 
 from controller.cli.exit_codes import TERMINATED
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_STEP = 1.0
 
 
 class Interruption:
@@ -30,6 +33,16 @@ class Interruption:
             self._deferring = False
         if self._number:
             _unwind(self._number)
+
+    def wait(self) -> NoReturn:
+        """Until a signal unwinds the program.
+
+        In steps: CPython acts on a signal in the main thread, but one that the kernel gave to another thread does not
+        wake a main thread that waits for a lock without a limit.
+        """
+        never = threading.Event()
+        while True:
+            never.wait(_STEP)
 
     def handle(self, number: int, _frame: FrameType | None) -> None:
         """A signal handler."""
@@ -52,7 +65,7 @@ def interrupted_once() -> Iterator[Interruption]:
             signal.signal(number, handler)
 
 
-def _unwind(number: int) -> None:
+def _unwind(number: int) -> NoReturn:
     if number == signal.SIGINT:
         raise KeyboardInterrupt
     sys.exit(TERMINATED)

@@ -75,9 +75,14 @@ class Narrator:
         if self._thread.is_alive():
             self._thread.join()
 
+    def catch_up(self) -> None:
+        """Say now what there is to say: before a line of somebody else that relies on it."""
+        with self._lock:
+            self._look()
+
     def _run(self) -> None:
         while not self._stop.wait(_EVERY):
-            self._look()
+            self.catch_up()
 
     def _look(self) -> None:
         publications = self._controller.publications()
@@ -87,7 +92,7 @@ class Narrator:
         results = [result for unit in self._controller.units() if (result := self._controller.result(unit))]
         plans = [result.plan for result in results]
         self._tell_phases(plans, publications)
-        self.tell_events()
+        self._tell_events()
         self._tell_standing(plans, publications)
         mistakes = {f"{d.location}: {d.message}" for p in publications for d in p.declared.diagnostics}
         for plan in plans:
@@ -113,13 +118,11 @@ class Narrator:
         for version in self._phases.keys() - current.keys():
             del self._phases[version]
 
-    def tell_events(self) -> None:
-        """What was heard so far, now: before a line of somebody else that relies on it."""
-        with self._lock:
-            while not self._events.empty():
-                unit, event = self._events.get()
-                if event["event"] == FactKind.CONFIRMED.value:
-                    self._serves(unit, event)
+    def _tell_events(self) -> None:
+        while not self._events.empty():
+            unit, event = self._events.get()
+            if event["event"] == FactKind.CONFIRMED.value:
+                self._serves(unit, event)
 
     def _serves(self, unit: str, event: Event) -> None:
         """An alias moves as a whole in one pass, so its endpoints are told as one."""

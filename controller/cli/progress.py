@@ -15,7 +15,6 @@ from controller.cli.output import error_console
 from controller.model.errors import Transient
 
 _PLAIN_EVERY = 5.0
-_GIVING_UP = 10.0
 _LONG = "installing requirements"
 
 
@@ -28,7 +27,7 @@ class _Bars(Progress):
 
 
 class BuildProgress:
-    """Give `report` to a builder. A context manager around what builds: at its end, builds that still run are given up."""
+    """Give `report` to a builder. A context manager around what builds, which has ended when it ends."""
 
     def __init__(self) -> None:
         console = error_console()
@@ -43,7 +42,6 @@ class BuildProgress:
         self._tasks: dict[threading.Thread, tuple[str, TaskID]] = {}
         self._begun: dict[threading.Thread, tuple[str, float]] = {}
         self._told: dict[str, float] = {}
-        self._threads: set[threading.Thread] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -52,8 +50,6 @@ class BuildProgress:
         with self._lock:
             self._ended = True
             self._show(False)
-        for thread in self._threads - {threading.current_thread()}:
-            thread.join(_GIVING_UP)
 
     def report(self, what: str, done: int, total: int) -> None:
         """A `Progress` port: called from the building threads, each of which does one thing at a time.
@@ -64,7 +60,6 @@ class BuildProgress:
         with self._lock:
             if self._ended:
                 raise Transient("the build was given up, because its controller ended")
-            self._threads.add(thread)
             if self._terminal:
                 self._bar(thread, what, done, total)
             else:

@@ -6,6 +6,7 @@ It lies in `<state home>/pointsman/demo/`, where nothing but demos is kept: what
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from controller.model.errors import Stalled, Unavailable
 from controller.source.git import Git
 
 _DEMOS = 20
+_TRIES, _PAUSE = 20, 0.1
 _KEPT = "pointsman-keep"
 
 
@@ -96,8 +98,17 @@ def _remove(copy: Scratch) -> None:
     """The copy, its state, and the processes that a killed demo has left running."""
     for directory, record in read_records(copy.state.run / "replicas"):
         end_survivors(directory, record)
-    shutil.rmtree(copy.state.root, ignore_errors=True)
-    shutil.rmtree(copy.directory, ignore_errors=True)
+    _remove_directory(copy.state.root)
+    _remove_directory(copy.directory)
+
+
+def _remove_directory(directory: Path) -> None:
+    """Again while a process that was just killed still writes there."""
+    for _ in range(_TRIES):
+        shutil.rmtree(directory, ignore_errors=True)
+        if not directory.exists():
+            return
+        time.sleep(_PAUSE)
 
 
 def _write(copy: Scratch) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -11,7 +10,6 @@ from pathlib import Path
 import click
 
 from controller.cli.context import find_place, state_option
-from controller.cli.exit_codes import ERROR
 from controller.cli.interruption import interrupted_once
 from controller.cli.narrate import Narrator
 from controller.cli.output import hint, note
@@ -30,7 +28,7 @@ _GIVEN = re.compile(r"(?P<endpoint>[^/=]+)/(?P<file>[^=]+)=(?P<where>.+)")
 @click.option("--port", type=click.IntRange(1, 65535), help="The gateway's port. Default: 8080 or the next free one; kept.")
 @click.option("--committed", is_flag=True, help="Serve what the checked-out branch has committed, not the files on the disk.")
 @state_option
-def up(repository: Path | None, files: tuple[str, ...], port: int | None, committed: bool, state: Path | None) -> int:
+def up(repository: Path | None, files: tuple[str, ...], port: int | None, committed: bool, state: Path | None) -> None:
     r"""Serve a repository on this machine and follow its changes, until Ctrl-C.
 
     Without a `pointsman/` directory the working tree is served as version `work` under the alias `latest`; nothing is
@@ -54,8 +52,7 @@ def up(repository: Path | None, files: tuple[str, ...], port: int | None, commit
             serving = opened.enter_context(serve(served, progress.report, narrator.hear))
         note(f"pointsman: gateway at {serving.url}  (Ctrl-C ends it)")
         opened.enter_context(following(narrator, serving))
-        threading.Event().wait()
-    return ERROR
+        interruption.wait()
 
 
 @contextmanager

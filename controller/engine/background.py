@@ -50,7 +50,7 @@ class Background:
             self._closed = True
             running = set(self._futures)
         self._pool.shutdown(wait=False, cancel_futures=True)
-        wait(running, ENDING)
+        wait({future for future in running if not future.cancelled()}, ENDING)
 
     def _ended(self, future: Future[None]) -> None:
         with self._lock:

@@ -7,6 +7,7 @@ from typing import cast
 
 import pytest
 
+from controller.engine import background
 from controller.engine.background import Background
 from controller.engine.builds import Builds
 from controller.model.identity import UnitKey
@@ -80,3 +81,47 @@ def test_who_is_told_of_a_job_may_submit_it_again_at_once() -> None:
         assert done.wait(30.0)
     finally:
         jobs.close()
+
+
+class Long(Slow):
+    """Builds for as long as nobody objects to its progress."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ended = threading.Event()
+
+    def build(self, spec: ImageSpec, code: CodeReader, progress: Progress) -> Image:
+        try:
+            while not self.ended.wait(0.001):
+                progress(f"installing for {spec.repository} from {code}", 0, 0)
+                self.go.set()
+        finally:
+            self.ended.set()
+        raise AssertionError("nobody objected")
+
+
+def test_a_build_under_way_has_ended_when_the_builds_are_closed() -> None:
+    builder, builds = Long(), Builds(lambda *_: None)
+    try:
+        builds.request(SPEC, builder, CODE, UNITS[0], lambda _unit: None)
+        assert builder.go.wait(30.0)
+        builds.close()
+        assert builder.ended.is_set()
+    finally:
+        builder.ended.set()
+        builds.close()
+
+
+def test_jobs_that_never_began_are_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background, "ENDING", threading.TIMEOUT_MAX)
+    jobs, began, go = Background("test", 1), threading.Event(), threading.Event()
+
+    def runs() -> None:
+        began.set()
+        while not jobs.is_closed():
+            go.wait(0.001)
+
+    jobs.submit(1, runs, lambda: None)
+    jobs.submit(2, lambda: pytest.fail("it was cancelled"), lambda: None)
+    assert began.wait(30.0)
+    jobs.close()
