@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any, BinaryIO
 
-from controller.model.errors import Conflict, Forbidden, Foreign, PointsmanError, Stalled, Transient, Unavailable, Waiting
+from controller.model.errors import Conflict, Forbidden, PointsmanError, Stalled, Transient, Unavailable, Waiting
 
 # One object of the largest size, with room for escapes.
 LARGEST_REQUEST = 4 * 1024 * 1024
@@ -18,7 +18,7 @@ PAUSE = 1.0
 SILENCE = 30.0
 
 _ERRORS: dict[str, type[PointsmanError]] = {
-    error.__name__: error for error in (Stalled, Forbidden, Foreign, Transient, Conflict, Unavailable, PointsmanError)
+    error.__name__: error for error in (Stalled, Forbidden, Transient, Conflict, Unavailable, PointsmanError)
 }
 
 

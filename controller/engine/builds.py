@@ -45,7 +45,10 @@ class Builds:
             return failure
         if self._jobs.is_running(key):
             return None
-        found = builder.find(spec)
+        try:
+            found = builder.find(spec)
+        except PointsmanError as error:
+            return BuildFailure(key, f"whether it is there cannot be said: {error.message}", error.hint, permanent=False)
         if found:
             with self._lock:
                 self._built[key] = found

@@ -2,8 +2,7 @@
 
     PointsmanError            message for a person, optional hint with the next step
     ├── Stalled               a person must act; retrying is useless
-    │   ├── Forbidden         the caller may not do this
-    │   └── Foreign           an object under one of our names belongs to somebody else
+    │   └── Forbidden         the caller may not do this
     ├── Waiting               nothing is wrong, it is only not time yet
     └── Transient             try again with backoff
         ├── Conflict          somebody wrote the object in between
@@ -36,12 +35,6 @@ class Forbidden(Stalled):
     """The other side knows the caller and refuses."""
 
     reason = "Forbidden"
-
-
-class Foreign(Stalled):
-    """An object under one of our names is not ours; it is never overwritten."""
-
-    reason = "ForeignObject"
 
 
 class Waiting(PointsmanError):

@@ -10,6 +10,7 @@ import pytest
 from controller.engine import background
 from controller.engine.background import Background
 from controller.engine.builds import Builds
+from controller.model.errors import Unavailable
 from controller.model.identity import UnitKey
 from controller.model.images import BuildFailure, Image, ImageSpec
 from controller.model.ports import CodeReader, Progress
@@ -125,3 +126,18 @@ def test_jobs_that_never_began_are_not_waited_for(monkeypatch: pytest.MonkeyPatc
     jobs.submit(2, lambda: pytest.fail("it was cancelled"), lambda: None)
     assert began.wait(30.0)
     jobs.close()
+
+
+def test_a_place_for_images_that_cannot_be_read_is_that_images_trouble_alone() -> None:
+    class Unreadable(Slow):
+        def find(self, spec: ImageSpec) -> Image | None:
+            raise Unavailable(f"{spec.repository}: permission denied")
+
+    builds = Builds(lambda *_: None)
+    try:
+        state = builds.state(SPEC, Unreadable())
+        assert isinstance(state, BuildFailure)
+        assert not state.permanent
+        assert "permission denied" in state.message
+    finally:
+        builds.close()
