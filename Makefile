@@ -19,7 +19,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 12
 
 demo: $(RUNTIME) ## serve the sample repository on this machine and show a release and its rollback
-	@$(BIN)/pointsman demo
+	@trap : INT; $(BIN)/pointsman demo || test $$? -eq 130
 
 test: check ## check, then every test of every tier
 	@$(BIN)/pytest --durations=15

@@ -41,7 +41,7 @@ def run(interruption: Interruption, *, tour: bool, keep: bool, port: int | None)
             if tour:
                 return give_tour(copy, serving, narrator.say)
             note(invitation(copy, serving))
-            interruption.wait()
+            return interruption.wait()
 
 
 def invitation(copy: Scratch, serving: Serving) -> str:

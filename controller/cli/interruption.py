@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
-from controller.cli.exit_codes import TERMINATED
+from controller.cli.exit_codes import INTERRUPTED, TERMINATED
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _STEP = 1.0
@@ -47,7 +47,7 @@ class Interruption:
     def handle(self, number: int, _frame: FrameType | None) -> None:
         """A signal handler."""
         for each in _SIGNALS:
-            signal.signal(each, signal.SIG_IGN)
+            signal.signal(each, _unheard)  # not SIG_IGN, which processes that are only just started would inherit
         self._number = number
         if not self._deferring:
             _unwind(number)
@@ -65,7 +65,10 @@ def interrupted_once() -> Iterator[Interruption]:
             signal.signal(number, handler)
 
 
+def _unheard(_number: int, _frame: FrameType | None) -> None:
+    """It ends already."""
+
+
 def _unwind(number: int) -> NoReturn:
-    if number == signal.SIGINT:
-        raise KeyboardInterrupt
-    sys.exit(TERMINATED)
+    """Not by KeyboardInterrupt: there is nothing to add to what the command says of its end."""
+    sys.exit(INTERRUPTED if number == signal.SIGINT else TERMINATED)

@@ -148,6 +148,7 @@ def test_what_it_says_to_try_works_in_a_second_shell(environment: dict[str, str]
     assert shell.returncode == 0, shell.stderr
     assert re.findall(r'"digit": (\d)', shell.stdout) == ["2", "9", "2"]
     assert code == 130
+    assert demo.lines[-1] == "pointsman: stopping\n"
     assert not left_running(tmp_path)
     assert left_on_disk(tmp_path) == ["demo"]
 
@@ -156,6 +157,7 @@ def test_each_url_it_prints_answers(environment: dict[str, str]) -> None:
     with started(environment) as demo:
         demo.await_line("Or let it show itself")
         urls = [line.split()[-1] for line in demo.lines if " serves as " in line]
+        assert sum("URLs answer" in line for line in demo.lines[: demo.lines.index(demo.await_line("Try this"))]) == 1
         fetched = subprocess.run(
             ["curl", "--silent", "--fail", *(f"{url}/predict-digit" for url in urls)],
             capture_output=True,
@@ -176,6 +178,7 @@ def test_an_interrupt_at_any_time_leaves_nothing(line: str, environment: dict[st
         code = demo.finish(signal.SIGINT)
     assert code == 130, demo.text
     assert "Traceback" not in demo.text
+    assert "interrupted" not in demo.text
     assert not left_running(tmp_path)
     assert left_on_disk(tmp_path) in ([], ["demo"])
 
