@@ -8,11 +8,15 @@ from dataclasses import dataclass, field
 
 from controller.cli.editing import block, quoted
 from controller.cli.given_files import Sources
+from controller.model.identity import without_accents
 
 CODEOWNERS = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS", ".gitlab/CODEOWNERS")
 """Where GitHub and GitLab look; GitHub takes the first of its three that exists."""
 
 NAME_HINT = "a name has lower-case letters, digits, `.`, `_` and `-`, and begins with a letter or digit"
+NOBODY = "local"
+"""The owner where nothing says who that is; `up` without a declared tree uses it too."""
+
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9._-]+")
 _REMOTE = re.compile(r"(?:(?:https?|ssh|git)://(?:[^/]+)/|[^/:]+:(?!//))(?:.*/)?(?P<owner>[^/]+)/(?P<name>[^/]+?)(?:\.git)?/?")
 
@@ -21,10 +25,10 @@ _REMOTE = re.compile(r"(?:(?:https?|ssh|git)://(?:[^/]+)/|[^/:]+:(?!//))(?:.*/)?
 class Beginning:
     """What the first files say. `version` None: a file has no bytes yet, so there is no version and no alias.
 
-    `account` is the owner as the forge spells it.
+    `account` is the owner as the forge spells it, None where no forge is known.
     """
 
-    account: str
+    account: str | None
     project: str
     deployment: str
     code_path: str = ""
@@ -34,7 +38,7 @@ class Beginning:
 
     @property
     def owner(self) -> str:
-        return declared_name(self.account)
+        return NOBODY if self.account is None else declared_name(self.account)
 
     def files(self, directory: str) -> dict[str, str]:
         """Paths relative to the repository, to texts."""
@@ -71,11 +75,13 @@ def owner_and_name(remote: str) -> tuple[str, str] | None:
 
 def declared_name(text: str) -> str:
     """A text in a form that can be the name of an owner, a project or a deployment."""
-    return _NOT_IN_NAMES.sub("-", text.lower()).lstrip("._-")[:63] or "x"
+    return _NOT_IN_NAMES.sub("-", without_accents(text)).lstrip("._-")[:63] or "x"
 
 
 def owners_lines(directory: str, beginning: Beginning) -> tuple[str, ...]:
-    """What of the declared tree needs a second pair of eyes."""
+    """What of the declared tree needs a second pair of eyes; nothing where nobody is known who has them."""
+    if beginning.account is None:
+        return ()
     deployment = f"deployments/{beginning.deployment}"
     paths = ("project.yaml", f"{deployment}/deployment.yaml", f"{deployment}/aliases/{beginning.alias}.yaml")
     return tuple(f"/{directory}/{path} @{beginning.account.removeprefix('@')}" for path in paths)

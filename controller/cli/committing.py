@@ -84,7 +84,7 @@ def tell_commit(root: Path, commit: str | None, branch: str | None, then: str) -
         note(f"committed {commit[:10]} on the new branch {branch}")
         note(f"next: git push --set-upstream origin {branch}, and open a pull request")
     else:
-        note(f"committed {commit[:10]} on {current_branch(root) or 'a detached HEAD'}")
+        note(f"committed {commit[:10]} on {current_branch(root)}")
         note(f"next: {'git push, then ' if _has_remote(root) else ''}{then}")
 
 
@@ -177,13 +177,14 @@ def _on_branch(root: Path, branch: str | None) -> Iterator[None]:
     if branch is None:
         yield
         return
+    before = current_branch(root)
     create_branch(root, branch)
     try:
         yield
     except BaseException:
         with suppress(PointsmanError):
             git = Git(root, alone=False)
-            git.run("switch", "--quiet", "-")
+            git.run("switch", "--quiet", *([before] if before else ["--detach"]))
             git.run("branch", "--quiet", "--delete", branch)
         raise
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from controller.cli.beginnings import CODEOWNERS, Beginning, declared_name, owner_and_name, owners_lines, with_lines
+from controller.cli.beginnings import CODEOWNERS, NOBODY, Beginning, declared_name, owner_and_name, owners_lines, with_lines
 from controller.cli.committing import FileEdit, tell_commit, write_and_commit
 from controller.cli.context import DECLARED, find_place, state_option
 from controller.cli.exit_codes import ERROR, OK
@@ -18,6 +18,7 @@ from controller.cli.version_create import require_code
 from controller.cli.version_names import next_version_name
 from controller.loading.valohai import Endpoints, read_valohai
 from controller.model.errors import Stalled
+from controller.source.commits import require_branch
 from controller.source.git import Git
 from controller.source.repository import Repository
 
@@ -37,7 +38,7 @@ class _Found:
 
 
 @click.command()
-@click.option("--owner", help="Who the project belongs to. Default: from the URL of the remote `origin`.")
+@click.option("--owner", help="Who the project belongs to. Default: from the URL of the remote `origin`, else `local`.")
 @click.option("--name", "project", help="The project's name. Default: from that URL, else the directory's.")
 @click.option("--deployment", default="main", show_default=True, help="The first deployment's name.")
 @click.option("--file", "files", multiple=True, metavar="E/F=PATH|URL", help="Bytes of endpoint E's file F.")
@@ -138,7 +139,7 @@ def _remote(root: Path) -> str:
 
 def _beginning(found: _Found, owner: str | None, project: str | None, deployment: str) -> Beginning:
     if owner is None:
-        raise Stalled("there is no remote `origin` that says who the project belongs to", hint="pointsman init --owner NAME")
+        note(f"no remote `origin` says who the project belongs to: owner `{NOBODY}`, and no CODEOWNERS (else: --owner NAME)")
     return Beginning(
         account=owner,
         project=declared_name(project or found.code.root.name),
@@ -152,6 +153,7 @@ def _beginning(found: _Found, owner: str | None, project: str | None, deployment
 def _write(found: _Found, beginning: Beginning, *, commit: bool) -> None:
     root = found.code.root
     if commit:
+        require_branch(root, "git switch --create NAME")
         require_code(found.code, DECLARED)
     edits = [FileEdit(path, None, text.encode()) for path, text in beginning.files(DECLARED).items()]
     edits += _owners_edit(root, beginning)
@@ -183,4 +185,4 @@ def _owners_edit(root: Path, beginning: Beginning) -> list[FileEdit]:
     before = (root / path).read_bytes() if present else None
     lines = owners_lines(DECLARED, beginning)
     after = with_lines((before or b"").decode(errors="surrogateescape"), lines).encode(errors="surrogateescape")
-    return [FileEdit(path, before, after)] if after != before else []
+    return [FileEdit(path, before, after)] if after != (before or b"") else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +18,17 @@ def content_hash(value: Any, length: int = 64) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:length]
 
 
+def without_accents(text: str) -> str:
+    """Lower case, with the plain letter of each accented one: `Häuser` becomes `hauser`, `Straße` `strasse`."""
+    return "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
+
+
 def slug(name: str, length: int) -> str:
-    """A readable DNS label part: lower case, every other run a `-`, none at an end."""
-    return _OTHER.sub("-", name.lower()).strip("-")[:length].rstrip("-") or "x"
+    """A readable DNS label part: lower case, no accents, every other run a `-`, none at an end.
+
+    Declared names have neither capitals nor accents, so only the names of directories are changed by that.
+    """
+    return _OTHER.sub("-", without_accents(name)).strip("-")[:length].rstrip("-") or "x"
 
 
 @dataclass(frozen=True, slots=True, order=True)

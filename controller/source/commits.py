@@ -16,11 +16,13 @@ _USUAL = ("main", "master")
 def commit_files(root: Path, paths: Iterable[Path | str], message: str, *, allow_empty: bool = False) -> str:
     """Commit these files (also removed ones) as they lie on the disk, and return the commit. Hooks run, as for any commit.
 
-    Paths are relative to `root` or absolute. Raises `Stalled` where nothing changed, or where git refuses.
+    Paths are relative to `root` or absolute. Raises `Stalled` where nothing changed, where no branch is
+    checked out, or where git refuses.
     """
     repository = _repository(root)
     git = Git(root, alone=False)
     _require_quiet(repository)
+    require_branch(root)
     _require_identity(root)
     named = [str(path) for path in paths]
     if named:
@@ -74,6 +76,13 @@ def current_branch(root: Path) -> str | None:
     """The checked-out branch, or None on a detached head."""
     branch = _repository(root).branch()
     return None if branch == "HEAD" else branch
+
+
+def require_branch(root: Path, otherwise: str = "put the commit on a new branch: --branch NAME") -> None:
+    """A commit on a detached head is on no branch: nobody serves it, and git forgets it. Raises `Stalled`."""
+    if current_branch(root) is None:
+        hint = f"git switch {default_branch(root) or 'main'}, or {otherwise}"
+        raise Stalled(f"no branch is checked out in {root} (detached HEAD), so the commit would be on none", hint=hint)
 
 
 def default_branch(root: Path) -> str | None:

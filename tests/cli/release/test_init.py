@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from controller.cli.beginnings import owner_and_name, with_lines
+from controller.cli.beginnings import declared_name, owner_and_name, with_lines
 from tests.cli.release.conftest import VALOHAI, Project
 
 pytestmark = pytest.mark.contract
@@ -89,8 +89,29 @@ def test_without_an_endpoint_there_is_nothing_to_declare(code: Project, path: st
     assert not (code.path / "pointsman").exists()
 
 
-def test_an_owner_is_asked_for_where_no_remote_tells(code: Project) -> None:
-    assert "--owner" in code.run("init").err
+def test_without_an_owner_the_project_is_local_and_nobody_is_asked_to_review(code: Project) -> None:
+    done = code.run("init")
+    assert done.code == 0
+    assert "--owner NAME" in done.err
+    assert code.read("pointsman/project.yaml") == 'format: 1\nowner: "local"\nname: "mnist"\n'
+    assert not (code.path / "CODEOWNERS").exists()
+    code.commit("Declare")
+    assert code.run("validate").code == 0
+
+
+def test_nothing_is_declared_on_a_detached_head(code: Project) -> None:
+    code.git("checkout", "--quiet", "--detach")
+    done = code.run("init", "--commit")
+    assert done.code == 1
+    assert "hint: git switch main, or git switch --create NAME" in done.err
+    assert not (code.path / "pointsman").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "name"), [("Häuser_und.Bäume", "hauser_und.baume"), ("Straße", "strasse"), ("Acme Co", "acme-co"), ("日本", "x")]
+)
+def test_a_name_keeps_the_letters_that_it_can(text: str, name: str) -> None:
+    assert declared_name(text) == name
 
 
 @pytest.mark.parametrize(

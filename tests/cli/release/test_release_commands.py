@@ -367,3 +367,36 @@ def test_allow_prune_is_an_empty_commit_with_the_line(project: Project) -> None:
     assert project.git("log", "-1", "--format=%B") == "Everybody has moved\n\nPointsman-Allow-Prune: us"
     assert project.git("diff", "HEAD~1", "HEAD") == ""
     assert "did you mean `us`?" in project.run("allow-prune", "uss").err
+
+
+# detached head
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("promote", "production", "v2", "-d", "eu"),
+        ("rollback", "production", "-d", "eu", "--to", "v2"),
+        ("version", "create", "v4", "--file", "predict/model=models/first.bin"),
+        ("version", "retire", "v3"),
+        ("allow-prune", "us"),
+    ],
+    ids=" ".join,
+)
+def test_a_commit_that_no_branch_would_hold_is_not_made(project: Project, words: tuple[str, ...]) -> None:
+    project.git("checkout", "--quiet", "--detach")
+    before = project.head
+    refused = project.run(*words)
+    assert (refused.code, refused.out, project.head, project.status) == (1, "", before, "")
+    assert "hint: git switch main, or put the commit on a new branch: --branch NAME\n" in refused.err
+    assert project.run(*words, "--branch", "kept").code == 0
+    assert (project.git("branch", "--show-current"), project.git("rev-parse", "kept~1")) == ("kept", before)
+
+
+def test_a_branch_that_came_to_nothing_leaves_the_head_detached_as_it_was(project: Project) -> None:
+    project.git("checkout", "--quiet", "--detach")
+    project.write(".git/hooks/pre-commit", "#!/bin/sh\nexit 1\n")
+    (project.path / ".git/hooks/pre-commit").chmod(0o755)
+    assert project.run("promote", "production", "v2", "-d", "eu", "--branch", "kept").code == 1
+    assert project.git("branch", "--list", "kept") == project.git("branch", "--show-current") == ""
+    assert project.status == ""
