@@ -9,10 +9,10 @@ from controller.model.changes import Gate
 from controller.model.declared import USERS_KEY, SecretRef
 from controller.model.desired import Workload
 from controller.model.diagnostics import Subject
-from controller.model.identity import content_hash
 from controller.model.images import BuildFailure, Image
 from controller.model.objects import Object, at
 from controller.model.record import FactKind
+from controller.plan.fact_names import version_url
 from controller.plan.likely_cause import likely_cause
 from controller.plan.view import View
 
@@ -24,7 +24,7 @@ _NOT_STARTED = frozenset({"ContainerCreating", "PodInitializing", "ErrImagePull"
 
 def missing_inputs(view: View, workload: Workload) -> Iterator[Gate]:
     """Gates before the workload can even be created: they need no pod of it."""
-    subject = Subject("version", f"{workload.version}/{workload.endpoint}")
+    subject = Subject("version", version_url(workload))
     if isinstance(workload.image, BuildFailure):
         yield _build_failure(subject, workload.endpoint, workload.image)
     elif not isinstance(workload.image, Image):
@@ -91,11 +91,6 @@ def _has_started(pod: Object) -> bool:
         return True
     reason = at(status, "state", "waiting", "reason")
     return reason is not None and reason not in _NOT_STARTED
-
-
-def switch_hash(workloads: tuple[str, ...]) -> str:
-    """Identifies what a switch leads to, so that a fact about it expires when that changes."""
-    return content_hash(sorted(workloads), 16)
 
 
 def expired(view: View, subject: str, names: str, limit: float) -> tuple[bool, float | None]:

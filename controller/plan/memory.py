@@ -8,9 +8,16 @@ from dataclasses import replace
 from controller.model.changes import ConfirmCheck, GoldenCheck
 from controller.model.record import Fact, FactKind, UnitRecord
 from controller.model.routes import backend_of
-from controller.plan.gates import switch_hash
+from controller.plan.fact_names import (
+    for_capacity,
+    lost_record_input,
+    owner_and_endpoint,
+    route_subject,
+    switch_input,
+    version_url,
+)
 from controller.plan.standing import Phase, standing
-from controller.plan.switch import Switch, golden_subject, lost_record_input
+from controller.plan.switch import Switch
 from controller.plan.version_routes import VersionRoute
 from controller.plan.view import View
 
@@ -25,10 +32,10 @@ def moved_facts(view: View, switches: Iterable[Switch], routes: Iterable[Version
         for endpoint in switch.current if switch.moves else ():
             old, aimed = switch.old(endpoint), switch.target.get(endpoint)
             if old and aimed and aimed.name != old:
-                yield view.new_fact(FactKind.LEFT, f"{switch.alias.name}/{endpoint}", old)
+                yield view.new_fact(FactKind.LEFT, route_subject(switch.alias.name, endpoint), old)
     for route in routes:
         if route.moves and route.old:
-            yield view.new_fact(FactKind.LEFT, golden_subject(route.workload), route.old)
+            yield view.new_fact(FactKind.LEFT, version_url(route.workload), route.old)
 
 
 def completed_pins(view: View) -> Iterator[Fact]:
@@ -62,7 +69,7 @@ def outdated(view: View, switches: Mapping[str, Switch], routes: Iterable[Versio
     present = view.desired_names | view.workloads.keys()
     for fact in view.record.facts:
         if fact.kind in (FactKind.WAITING_SINCE, FactKind.GIVEN_UP):
-            gone = (fact.subject.removesuffix("/capacity"), fact.input) not in waiting
+            gone = (fact.subject, fact.input) not in waiting
         elif fact.kind is FactKind.GOLDEN_PASSED:
             gone = fact.input not in present
         elif fact.kind is FactKind.GOLDEN_FAILED:
@@ -85,23 +92,29 @@ def _pin_is_over(view: View, fact: Fact, switches: Mapping[str, Switch]) -> bool
 
 
 def _waiting(switches: Mapping[str, Switch], routes: Iterable[VersionRoute]) -> set[tuple[str, str]]:
+    """Subject and input of every wait that goes on, or that was given up and still counts."""
     moving = [s for s in switches.values() if not (s.settled or s.confirms)]
     aliases = {(s.alias.name, of) for s in moving for of in (s.input, lost_record_input(s.alias))}
-    versions = {(golden_subject(r.workload), switch_hash((r.workload.name,))) for r in routes if r.gates or r.failures}
-    return aliases | versions
+    versions = {(version_url(r.workload), switch_input((r.workload.name,))) for r in routes if r.gates or r.failures}
+    waits = aliases | versions
+    return waits | {(for_capacity(subject), of) for subject, of in waits}
 
 
 def _left_is_over(view: View, fact: Fact, switches: Mapping[str, Switch], present: frozenset[str]) -> bool:
     """Gone with its workload, taken back by a move to it, or run out while the workload is declared anyway."""
     if fact.input not in present:
         return True
-    owner, _, endpoint = fact.subject.partition("/")
-    switch = switches.get(owner)
-    if switch and switch.settled and switch.old(endpoint) == fact.input:
-        return True
-    if not switch and backend_of(view.version_routes.get((owner, endpoint))) == fact.input:
+    if _led_back(view, fact, switches):
         return True
     return fact.input in view.desired_names and standing(view, fact.input).phase is Phase.DONE
+
+
+def _led_back(view: View, fact: Fact, switches: Mapping[str, Switch]) -> bool:
+    """Whether the URL leads again to the workload that it left; that of an alias only once this is settled."""
+    owner, endpoint = owner_and_endpoint(fact.subject)
+    if switch := switches.get(owner):
+        return switch.settled and switch.old(endpoint) == fact.input
+    return backend_of(view.version_routes.get((owner, endpoint))) == fact.input
 
 
 def _old_confirmations(view: View, present: frozenset[str]) -> Iterator[Fact]:

@@ -13,6 +13,7 @@ from controller.model.objects import Object, annotation, at, key_of
 from controller.model.record import Fact, FactKind
 from controller.model.routes import backend_of
 from controller.plan.compare import compare
+from controller.plan.fact_names import route_subject
 from controller.plan.sizes import kept_scale, recreated, resized
 from controller.plan.standing import Phase, Standing, leads_version_url, standing
 from controller.plan.switch import Switch
@@ -181,7 +182,7 @@ def _left(view: View, keys: list[ObjectKey]) -> tuple[Fact, ...]:
         obj = view.owned[key]
         alias, backend = annotation(obj, labels.ALIAS), backend_of(obj)
         if key.kind == "HTTPRoute" and alias and backend:
-            facts.append(view.new_fact(FactKind.LEFT, f"{alias}/{annotation(obj, labels.ENDPOINT)}", backend))
+            facts.append(view.new_fact(FactKind.LEFT, route_subject(alias, annotation(obj, labels.ENDPOINT) or ""), backend))
     return tuple(facts)
 
 

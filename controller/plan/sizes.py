@@ -12,8 +12,9 @@ from controller.model.objects import Object, annotation, at, put
 from controller.model.record import FactKind
 from controller.model.routes import backend_of
 from controller.plan.compare import stripped
+from controller.plan.fact_names import route_subject, version_url
 from controller.plan.standing import Phase, after, standing
-from controller.plan.switch import Switch, golden_subject
+from controller.plan.switch import Switch
 from controller.plan.view import View
 
 _WAITING = ("status", "containerStatuses", 0, "state", "waiting", "reason")
@@ -57,10 +58,10 @@ def _unnamed(view: View, workload: Workload, switches: Mapping[str, Switch], pha
 def _matched(view: View, workload: Workload, switches: Mapping[str, Switch]) -> int:
     """As many as serve now what this one takes over, until their drain has ended."""
     endpoint = workload.endpoint
-    sources = {golden_subject(workload): backend_of(view.version_routes.get((workload.version, endpoint)))}
+    sources = {version_url(workload): backend_of(view.version_routes.get((workload.version, endpoint)))}
     for switch in switches.values():
         if switch.target.get(endpoint) == workload:
-            sources[f"{switch.alias.name}/{endpoint}"] = switch.old(endpoint)
+            sources[route_subject(switch.alias.name, endpoint)] = switch.old(endpoint)
     lefts = (f for s in sources for f in view.facts_about(FactKind.LEFT, s) if after(view, f).phase >= Phase.DRAINING)
     names = {*filter(None, sources.values()), *(f.input for f in lefts)} - {workload.name}
     return min(max(map(view.ready, names), default=0), workload.scale.max)

@@ -7,6 +7,7 @@ from enum import IntEnum
 
 from controller.model.record import Fact, FactKind
 from controller.model.routes import backend_of
+from controller.plan.fact_names import owner_and_endpoint
 from controller.plan.view import View
 
 
@@ -47,7 +48,7 @@ def leads_version_url(view: View, workload: str) -> bool:
 
 def after(view: View, fact: Fact) -> Standing:
     """How far one `left` fact has come. Its owner is an alias, or the workload's own version."""
-    owner, _, endpoint = fact.subject.partition("/")
+    owner, endpoint = owner_and_endpoint(fact.subject)
     is_alias = owner != view.version_of(fact.input)
     started = drain_started(view, fact, owner, endpoint)
     if started is None:

@@ -12,7 +12,15 @@ from controller.model.desired import AliasRoutes, Workload
 from controller.model.objects import Object, annotation
 from controller.model.record import Fact, FactKind
 from controller.model.routes import backend_of
-from controller.plan.gates import CAPACITY_DEADLINE, expired, has_started, missing_inputs, needed, not_ready, switch_hash
+from controller.plan.fact_names import (
+    for_capacity,
+    lost_record_input,
+    owner_and_endpoint,
+    route_subject,
+    switch_input,
+    version_url,
+)
+from controller.plan.gates import CAPACITY_DEADLINE, expired, has_started, missing_inputs, needed, not_ready
 from controller.plan.view import View
 
 
@@ -44,7 +52,7 @@ class Switch:
 
     @property
     def input(self) -> str:
-        return switch_hash(self.names)
+        return switch_input(self.names)
 
     @property
     def in_place(self) -> bool:
@@ -88,7 +96,7 @@ def pinned_version(view: View, alias: AliasRoutes) -> str | None:
 
 def unconfirmed_move(view: View, alias: str, endpoint: str, workload: str) -> bool:
     """Whether the route was moved to `workload` and the data plane has not yet answered with it."""
-    left = view.fact(FactKind.LEFT, f"{alias}/{endpoint}")
+    left = view.fact(FactKind.LEFT, route_subject(alias, endpoint))
     confirmed = view.fact(FactKind.CONFIRMED, alias, workload)
     return confirmed is None or (left is not None and left.input != workload and confirmed.at < left.at)
 
@@ -121,7 +129,7 @@ def _unconfirmed(view: View, switch: Switch) -> dict[str, str]:
     pending = {}
     for endpoint in switch.current:
         old = switch.old(endpoint)
-        left = view.fact(FactKind.LEFT, f"{switch.alias.name}/{endpoint}")
+        left = view.fact(FactKind.LEFT, route_subject(switch.alias.name, endpoint))
         interrupted = left is not None and left.input == old
         aimed = switch.target.get(endpoint)
         if old and left and not interrupted and not (aimed and aimed.name == old):
@@ -135,11 +143,6 @@ def _confirmation(view: View, alias: AliasRoutes, pending: Mapping[str, str]) ->
     routes = view.alias_routes[alias.name]
     paths = sorted((annotation(routes[e], labels.PATH) or "", w, view.version_of(w)) for e, w in pending.items())
     return ConfirmCheck(alias.name, tuple(paths))
-
-
-def lost_record_input(alias: AliasRoutes) -> str:
-    """What holds an alias after its record was lost: the version that its file names, whatever its settings are."""
-    return f"lost-record {alias.version}"
 
 
 def _hold(view: View, switch: Switch) -> Hold | None:
@@ -171,7 +174,7 @@ def _judge(view: View, switch: Switch) -> Switch:
         return _waiting(view, switch, waits)
     checks = tuple(_golden(view, switch))
     if checks:
-        words = ", ".join(sorted(check.subject.split("/")[-1] for check in checks))
+        words = ", ".join(sorted(owner_and_endpoint(check.subject)[1] for check in checks))
         gate = Gate(view.alias_subject(alias), "GoldenRequests", f"golden requests of {words} on the version URL")
         return replace(switch, gates=_for_alias(view, switch, (gate,)), golden=checks)
     return replace(switch, moves=True)
@@ -200,21 +203,16 @@ def _serves(view: View, workload: Workload) -> bool:
 
 def _golden(view: View, switch: Switch) -> Iterator[GoldenCheck]:
     for endpoint, workload in sorted(switch.target.items()):
-        passed = view.fact(FactKind.GOLDEN_PASSED, golden_subject(workload), workload.name)
+        passed = view.fact(FactKind.GOLDEN_PASSED, version_url(workload), workload.name)
         if workload.golden and not passed and not _is_known(view, switch, workload):
             path = view.desired.version_routes[(workload.version, endpoint)].path
-            yield GoldenCheck(golden_subject(workload), workload.name, path, workload.golden, workload.timeout)
-
-
-def golden_subject(workload: Workload) -> str:
-    """What a golden fact is about: the version's endpoint; its input is the workload."""
-    return f"{workload.version}/{workload.endpoint}"
+            yield GoldenCheck(version_url(workload), workload.name, path, workload.golden, workload.timeout)
 
 
 def _waiting(view: View, switch: Switch, waits: tuple[Gate, ...]) -> Switch:
     """Waiting has a deadline: from the pods' start the rollout's own, before that the one for capacity."""
     started = all(has_started(view, name) for name in switch.names)
-    subject = switch.alias.name if started else f"{switch.alias.name}/capacity"
+    subject = switch.alias.name if started else for_capacity(switch.alias.name)
     limit = view.desired.rollout.deadline if started else CAPACITY_DEADLINE
     over, until = expired(view, subject, switch.input, limit)
     if over:
@@ -239,7 +237,7 @@ def _failure(view: View, switch: Switch) -> Gate | None:
         news = f"; now: {words}" if words and words not in given_up.detail else ""
         return _given_up(view, switch, given_up.detail + news)
     for workload in switch.target.values():
-        failed = view.fact(FactKind.GOLDEN_FAILED, golden_subject(workload), workload.name)
+        failed = view.fact(FactKind.GOLDEN_FAILED, version_url(workload), workload.name)
         if failed and not _is_known(view, switch, workload):
             text = f"{switch.alias.name} → {switch.version} failed: golden request of {workload.endpoint}: {failed.detail}"
             return Gate(view.alias_subject(switch.alias.name), "GoldenFailed", text)

@@ -10,8 +10,9 @@ from controller.model.desired import Route, Workload
 from controller.model.diagnostics import Subject
 from controller.model.record import Fact, FactKind
 from controller.model.routes import backend_of
-from controller.plan.gates import CAPACITY_DEADLINE, expired, has_started, missing_inputs, needed, not_ready, switch_hash
-from controller.plan.switch import Switch, golden_subject
+from controller.plan.fact_names import for_capacity, switch_input, version_url
+from controller.plan.gates import CAPACITY_DEADLINE, expired, has_started, missing_inputs, needed, not_ready
+from controller.plan.switch import Switch
 from controller.plan.view import View
 
 
@@ -73,11 +74,11 @@ def _judge(view: View, answer: VersionRoute, switches: Mapping[str, Switch]) -> 
 def _wait(view: View, answer: VersionRoute, gate: Gate) -> VersionRoute:
     """Waiting has a deadline; an alias that waits for the same workload has its own."""
     workload = answer.workload
-    subject, names = golden_subject(workload), switch_hash((workload.name,))
+    subject, names = version_url(workload), switch_input((workload.name,))
     if given_up := view.fact(FactKind.GIVEN_UP, subject, names):
         return replace(answer, failures=(_failure(workload, given_up.detail),))
     started = has_started(view, workload.name)
-    waiting = subject if started else f"{subject}/capacity"
+    waiting = subject if started else for_capacity(subject)
     limit = view.desired.rollout.deadline if started else CAPACITY_DEADLINE
     over, until = expired(view, waiting, names, limit)
     if over:
@@ -91,5 +92,5 @@ def _wait(view: View, answer: VersionRoute, gate: Gate) -> VersionRoute:
 
 
 def _failure(workload: Workload, words: str) -> Gate:
-    text = f"{workload.version}/{workload.endpoint} was given up {words}"
-    return Gate(Subject("version", golden_subject(workload)), "GivenUp", text)
+    text = f"{version_url(workload)} was given up {words}"
+    return Gate(Subject("version", version_url(workload)), "GivenUp", text)
