@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
+from controller.loading.generated import at_causes
 from controller.loading.inheritance import Branch, as_branch, over
 from controller.loading.nodes import find, text_of
 from controller.loading.printable import printable
@@ -134,6 +135,8 @@ def _state(
     snapshot: Snapshot, reading: Reading, deployments: Mapping[str, Deployment], diagnostics: tuple[Diagnostic, ...]
 ) -> DeclaredState:
     diagnostics = ordered([*diagnostics, *_aliases_of_held(reading, diagnostics)])
+    if snapshot.generated:
+        diagnostics = at_causes(diagnostics, snapshot.files)
     held = _held(diagnostics)
     broken = {s.name for s, found in held.items() if s.kind == "version" and not all(_is_edit(d) for d in found)}
     versions = {v.name: v.version for v in reading.versions.values() if v.version is not None and v.name not in broken}
@@ -145,7 +148,7 @@ def _state(
         versions=versions,
         deployments=kept,
         held=held,
-        diagnostics=diagnostics,
+        diagnostics=tuple(d for d in diagnostics if not (snapshot.generated and d.code == alias_version.HELD)),
     )
 
 
@@ -160,7 +163,7 @@ def _aliases_of_held(reading: Reading, diagnostics: Iterable[Diagnostic]) -> Ite
         if alias.version in broken and subject not in blamed:
             message = f"alias `{name}` leads to version `{alias.version}`, which is held"
             hint = alias_version.HELD_HINT
-            yield Diagnostic("PM304", Severity.ERROR, message, alias.location, subject, hint)
+            yield Diagnostic(alias_version.HELD, Severity.ERROR, message, alias.location, subject, hint)
 
 
 def _held(diagnostics: Iterable[Diagnostic]) -> Held:

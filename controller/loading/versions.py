@@ -19,6 +19,8 @@ from controller.model.diagnostics import PROJECT, Diagnostic, Location, Severity
 from controller.model.source import Snapshot, VersionSource
 
 VALOHAI_FILE = "valohai.yaml"
+_OF_THE_FILE = "PM1"
+"""Codes of mistakes in a file's text: what was meant there cannot be known."""
 
 
 def read_version(name: str, file: str, snapshot: Snapshot, *, uncommitted: bool) -> tuple[DeclaredVersion, list[Diagnostic]]:
@@ -43,7 +45,7 @@ def read_version(name: str, file: str, snapshot: Snapshot, *, uncommitted: bool)
     )
     found = [*_source_problems(declared, source, snapshot, uncommitted=uncommitted)]
     if not found and source.code is not None:
-        version, code_problems = _with_code(declared, source, local=snapshot.local)
+        version, code_problems = _with_code(declared, source, snapshot)
         found.extend(code_problems if declared.enabled else ())
         if not any(d.is_error for d in found):
             declared = replace(declared, version=version)
@@ -77,12 +79,14 @@ def _source_problems(
         yield Diagnostic("PM313", Severity.ERROR, f"the commit of version `{declared.name}` cannot be found", place, hint=hint)
 
 
-def _with_code(declared: DeclaredVersion, source: VersionSource, *, local: bool) -> tuple[Version | None, list[Diagnostic]]:
+def _with_code(declared: DeclaredVersion, source: VersionSource, snapshot: Snapshot) -> tuple[Version | None, list[Diagnostic]]:
     if source.code is None:
         return None, []
     if source.valohai is None:
         return None, [_without_valohai(declared, source)]
     endpoints, found = read_valohai(source.valohai, VALOHAI_FILE)
+    if snapshot.generated and endpoints:
+        found = tuple(map(_left_out, found))
     if any(d.is_error for d in found):
         return None, [_in_version(d, declared.name, source.commit) for d in found]
     chosen, unknown = _chosen(declared, endpoints)
@@ -90,7 +94,7 @@ def _with_code(declared: DeclaredVersion, source: VersionSource, *, local: bool)
     requirements, text_problems = _requirements(source.requirements)
     in_code = [*found, *golden_problems, *text_problems]
     diagnostics = [_in_version(d, declared.name, source.commit) for d in in_code] + unknown
-    diagnostics += source_diagnostics(declared, chosen, source.code_files, local=local)
+    diagnostics += source_diagnostics(declared, chosen, source.code_files, local=snapshot.local)
     built = {
         name: VersionEndpoint(
             definition,
@@ -119,6 +123,13 @@ def _without_valohai(declared: DeclaredVersion, source: VersionSource) -> Diagno
     message = f"the code of version `{declared.name}` at {source.commit[:10] or 'the working tree'} has no valohai.yaml"
     hint = "add valohai.yaml with an `endpoint:` item, or name a `commit` that has it"
     return Diagnostic("PM401", Severity.ERROR, message, Location(declared.file), hint=hint)
+
+
+def _left_out(diagnostic: Diagnostic) -> Diagnostic:
+    """Where nobody declared which endpoints a version has, a wrong one does not keep the others from being served."""
+    if not diagnostic.is_error or diagnostic.code.startswith(_OF_THE_FILE):
+        return diagnostic
+    return replace(diagnostic, severity=Severity.WARNING, message=f"{diagnostic.message}; the endpoint is left out")
 
 
 def _in_version(diagnostic: Diagnostic, name: str, commit: str) -> Diagnostic:

@@ -109,6 +109,8 @@ class Snapshot:
     rewritten: bool = False
     released: frozenset[str] = frozenset()
     """Only when `rewritten`: the deployments that a commit of `since..revision` releases."""
+    generated: bool = False
+    """Nobody declared anything: `files` say what a bare directory means, are nowhere on a disk, and no message names them."""
 
     def releases_hold(self, deployment: str, path: str) -> bool:
         """Whether a commit since the last change of `path` allows what that change removes from `deployment`."""

@@ -52,8 +52,8 @@ class AdHoc:
     def snapshot(self, since: str | None = None) -> Snapshot:  # noqa: ARG002  the same interface: nothing here is history
         """The directory as it lies there now, as if it had been declared.
 
-        An endpoint whose file has no bytes is left out with a warning. No removal waits for a person: nobody declared
-        what goes. Raises Stalled where no endpoint is left, and as soon as there is a declared tree.
+        An endpoint whose file has no bytes, or that `valohai.yaml` declares wrongly, is left out with a warning. No
+        removal waits for a person: nobody declared what goes. Raises Stalled where no endpoint is left, and as soon as there is a declared tree.
         """
         if (self._path / self._directory / "project.yaml").is_file():
             raise Stalled(
@@ -78,6 +78,7 @@ class AdHoc:
             releases=(Release(DEPLOYMENT, tree, 0),),
             diagnostics=(*diagnostics, *nearby.warnings(Subject("version", VERSION))),
             local=True,
+            generated=True,
         )
 
     def is_ancestor(self, old: str, new: str) -> bool:

@@ -13,7 +13,7 @@ import pytest
 from controller.loading.loader import load
 from controller.model.declared import FileContent
 from controller.model.errors import Stalled, Transient
-from controller.source.adhoc import AdHoc
+from controller.source.adhoc import AdHoc, GivenFiles
 from controller.source.git import Git
 from controller.source.local import WorkingDirectory
 from tests.source.conftest import Repo
@@ -329,6 +329,40 @@ def undeclared(tmp_path: Path, valohai: str) -> Path:
     (directory / "valohai.yaml").write_text(valohai)
     (directory / ".gitignore").write_text("*.h5\n")
     return directory
+
+
+BAD_NAME = WITH_MODEL.replace("name: predict\n", "name: Bad_Name\n")
+
+
+def test_an_endpoint_that_is_declared_wrongly_is_left_out_and_the_others_are_served(tmp_path: Path) -> None:
+    with closing(AdHoc(undeclared(tmp_path, BAD_NAME), state=tmp_path / "state")) as adhoc:
+        declared = load(adhoc.snapshot(), uncommitted=True)
+    assert list(declared.versions["work"].endpoints) == ["greet"]
+    assert declared.deployments["local"].aliases["latest"].version == "work"
+    assert not declared.held
+    assert [(str(d.location), d.is_error) for d in declared.diagnostics] == [("valohai.yaml:4:11", False)]
+    assert "; the endpoint is left out" in declared.diagnostics[0].message
+
+
+@pytest.mark.parametrize(
+    ("valohai", "files"),
+    [
+        (BAD_NAME.replace("name: greet", "name: Greet_Me"), {}),
+        (WITH_MODEL.replace("name: greet", "name: greet, name: other"), {}),
+        ("- endpoint: [", {}),
+        (WITH_MODEL, {("greet", "unknown"): FileContent(url="https://example.com/l", sha256="0" * 64)}),
+    ],
+    ids=["all endpoints wrong", "a key twice", "not YAML", "a file of nobody"],
+)
+def test_no_mistake_names_a_file_that_nobody_wrote(tmp_path: Path, valohai: str, files: GivenFiles) -> None:
+    directory = undeclared(tmp_path, valohai)
+    (directory / "model.h5").write_bytes(b"weights")
+    with closing(AdHoc(directory, state=tmp_path / "state", files=files)) as adhoc:
+        declared = load(adhoc.snapshot(), uncommitted=True)
+    assert {str(subject) for subject in declared.held} == {"version work", "alias local/latest"}
+    named = {d.location.file for d in declared.diagnostics} | {d.location.file for h in declared.held.values() for d in h}
+    assert named == {"valohai.yaml"}
+    assert "PM304" not in {d.code for d in declared.diagnostics}
 
 
 def test_an_endpoint_whose_file_has_no_bytes_is_left_out_and_the_others_are_served(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from controller.loading.schema_problems import did_you_mean
 from controller.model.declared import Alias
 from controller.model.diagnostics import Diagnostic, Severity, Subject
 
+HELD = "PM304"
 HELD_HINT = "its own diagnostics say why: mend it, or make a new version"
 
 
@@ -38,5 +39,5 @@ def _mistake(
         hint = f"its `deployments` cannot be changed; pointsman version create --from {name}, or name another version"
         return "PM303", f"alias `{alias.name}` leads to version `{name}`, which is not for deployment `{deployment}`", hint
     if version.version is None:
-        return "PM304", f"alias `{alias.name}` leads to version `{name}`, which is held", HELD_HINT
+        return HELD, f"alias `{alias.name}` leads to version `{name}`, which is held", HELD_HINT
     return None
