@@ -16,8 +16,8 @@ from controller.model.record import Fact, FactKind, UnitRecord
 from controller.plan.fact_names import lost_record_input
 from controller.plan.items import desired_items
 from controller.plan.memory import completed_pins, moved_facts, outdated
+from controller.plan.recreate import port_blocked
 from controller.plan.retire import Retirement, retire
-from controller.plan.sizes import port_blocked
 from controller.plan.switch import Switch, plan_switch
 from controller.plan.version_routes import VersionRoute, plan_version_route
 from controller.plan.view import View

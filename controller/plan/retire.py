@@ -14,7 +14,8 @@ from controller.model.record import Fact, FactKind
 from controller.model.routes import backend_of
 from controller.plan.compare import compare
 from controller.plan.fact_names import route_subject
-from controller.plan.sizes import kept_scale, recreated, resized
+from controller.plan.recreate import forced_replicas
+from controller.plan.sizes import kept_scale, resized
 from controller.plan.standing import Phase, Standing, leads_version_url, standing
 from controller.plan.switch import Switch
 from controller.plan.view import View
@@ -110,7 +111,7 @@ def _clock(view: View, name: str, where: Standing) -> list[Gate]:
 def _kept_size(view: View, name: str, observed: Object, where: Standing, switches: Mapping[str, Switch]) -> int | None:
     """The replicas of a workload that git no longer declares, where they must differ from what it has."""
     current = at(observed, "spec", "replicas")
-    forced = recreated(view, name, switches)
+    forced = forced_replicas(view, name, switches)
     if current is None or forced is not None:
         return forced
     if where.phase is Phase.SERVING:
