@@ -15,6 +15,7 @@ from controller.model.changes import Plan
 from controller.model.ports import HistoryStore
 from controller.model.record import FactKind
 from controller.model.source import Revision
+from controller.plan.grouping import grouped
 
 _EVERY = 0.1
 Event = Mapping[str, object]
@@ -155,10 +156,14 @@ def decided_lines(plan: Plan) -> list[str]:
     """What of a plan will not change by waiting: failures, holds with the command that releases them, warnings."""
     name = plan.unit.deployment
     holds = [f"{name}: held: {h.message}" + (f"\n  hint: {h.hint}" if h.hint else "") for h in plan.holds]
-    return [*(f"{name}: ! {failure.message}" for failure in plan.failures), *holds, *(f"{name}: ! {w}" for w in plan.warnings)]
+    return [
+        *(f"{name}: ! {failure.message}" for failure in grouped(plan.failures)),
+        *holds,
+        *(f"{name}: ! {w}" for w in plan.warnings),
+    ]
 
 
 def lines_of(plan: Plan) -> list[str]:
     """Everything of a plan that a person may have to know: what waits without a clock, then what is decided."""
-    waits = [f"{plan.unit.deployment}: … {gate.message}" for gate in plan.gates if not gate.clock]
+    waits = [f"{plan.unit.deployment}: … {gate.message}" for gate in grouped(plan.gates) if not gate.clock]
     return [*waits, *decided_lines(plan)]

@@ -8,6 +8,7 @@ from enum import IntEnum
 
 from controller.model.changes import Gate, Plan
 from controller.model.declared import DeclaredState
+from controller.plan.grouping import grouped
 
 PATIENCE = 5.0
 """Seconds of waiting that need no explanation."""
@@ -89,7 +90,8 @@ def _worth_telling(plan: Plan) -> list[Gate]:
     """Without clocks, without builds that go on (their progress is shown), and what an alias waits for only once."""
     gates = [gate for gate in plan.gates if not gate.clock and not gate.message.endswith("is being built")]
     of_aliases = [gate.message for gate in gates if gate.subject.kind == "alias"]
-    return [g for g in gates if g.subject.kind == "alias" or not any(m.endswith(g.message) for m in of_aliases)]
+    untold = [g for g in gates if g.subject.kind == "alias" or not any(m.endswith(g.message) for m in of_aliases)]
+    return list(grouped(untold))
 
 
 def _topic(plan: Plan, gate: Gate) -> tuple[str, str, str]:

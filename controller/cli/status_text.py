@@ -14,6 +14,7 @@ from controller.cli.version_status import VersionStatus
 from controller.cli.workload_status import EndpointStatus
 from controller.model.conditions import Condition, Health
 from controller.model.source import Revision
+from controller.plan.grouping import grouped
 
 _COLOURS = {
     Health.HEALTHY: "green",
@@ -125,10 +126,10 @@ def _version_row(version: VersionStatus) -> Sequence[str]:
 
 
 def _reasons(status: UnitStatus) -> Iterator[Text]:
-    for gate in status.gates:
+    for gate in grouped(status.gates):
         until = f" (until {clock(gate.until)})" if gate.until and gate.clock else ""
         yield Text(f"  … {gate.message}{until}", "dim" if gate.clock else "yellow")
-    for message in dict.fromkeys(failure.message for failure in status.failures):
+    for message in dict.fromkeys(failure.message for failure in grouped(status.failures)):
         yield Text(f"  ! {indented(message)}", "red")
     for hold in status.holds:
         yield Text(f"  held: {hold.message}", "magenta")

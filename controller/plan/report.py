@@ -10,6 +10,7 @@ from controller.model.changes import Change, Gate, Hold, Operation, Plan
 from controller.model.identity import content_hash
 from controller.model.objects import applied_hash
 from controller.model.record import Fact
+from controller.plan.grouping import grouped
 
 _MOST_FIELDS = 8
 _SIGNS = {Operation.CREATE: "+", Operation.UPDATE: "~", Operation.DELETE: "-"}
@@ -73,7 +74,8 @@ def summary(plan: Plan) -> str:
 
 
 def _others(plan: Plan) -> tuple[tuple[tuple[Any, ...], str], ...]:
-    return (plan.builds, "to build"), (plan.gates, "waiting"), (plan.failures, "failed"), (plan.holds, "held")
+    waits = tuple(gate for gate in grouped(plan.gates) if not gate.clock)
+    return (plan.builds, "to build"), (waits, "waiting"), (grouped(plan.failures), "failed"), (plan.holds, "held")
 
 
 def _lines(plan: Plan, *, verbose: bool) -> Iterator[str]:
@@ -87,8 +89,8 @@ def _items(plan: Plan, *, verbose: bool) -> Iterator[str]:
     for change in plan.changes:
         yield f"{_SIGNS[change.operation]} {change.key.kind} {change.key.name}  {change.reason}".rstrip()
         yield from _fields(change, len(change.fields) if verbose else _MOST_FIELDS)
-    yield from (f"… {gate.message}" for gate in plan.gates)
-    yield from (f"! {failure.message}" for failure in plan.failures)
+    yield from (f"… {gate.message}" for gate in grouped(plan.gates))
+    yield from (f"! {failure.message}" for failure in grouped(plan.failures))
     for hold in plan.holds:
         yield f"# held: {hold.message}"
         if hold.hint:
