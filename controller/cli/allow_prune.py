@@ -22,7 +22,7 @@ TRAILER = "Pointsman-Allow-Prune"
 @click.option("--branch", metavar="NAME", help="Commit on a new branch of this name: for a branch that only merges may change.")
 @state_option
 def allow_prune(deployment: str, message: str | None, branch: str | None, state: Path | None) -> None:
-    r"""Allow the removals that DEPLOYMENT's held changes ask for: an empty commit with the line that says so.
+    r"""Allow the removals that DEPLOYMENT's held changes ask for, by an empty commit.
 
     It releases what commits up to now have removed, nothing that a later commit removes.
 

@@ -30,7 +30,7 @@ _LOOK_EVERY = 0.1
 @click.option("--timeout", type=click.FloatRange(min=0), default=900.0, show_default=True, help="Seconds to wait at most.")
 @state_option
 def apply(repository: Path | None, once: bool, committed: bool, timeout: float, state: Path | None) -> int:
-    r"""Build, start and switch everything that is declared, check it over HTTP, and end the endpoints again.
+    r"""Build, start and switch everything declared, check it over HTTP, and end it again.
 
     The exit code says whether all of it would serve: 0 yes, 1 no, with the reasons on stderr. Nothing keeps running
     afterwards; `pointsman up` serves.

@@ -21,7 +21,7 @@ _VARIABLE = "_POINTSMAN_COMPLETE"
 @click.argument("shell", type=click.Choice(sorted(_SHELLS)))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    r"""Print the completion script for a shell; it asks pointsman itself for deployments, aliases and versions.
+    r"""Print the completion script for a shell. It asks pointsman itself for deployments, aliases and versions.
 
     \b
     Examples:

@@ -15,7 +15,7 @@ from controller.cli.output import note
 @click.option("--keep", is_flag=True, help="Leave the copy and its state when the demo ends.")
 @click.option("--port", type=click.IntRange(1, 65535), help="The gateway's port. Default: 8080 or the next free one.")
 def demo(tour: bool, keep: bool, port: int | None) -> int:
-    r"""Serve a scratch copy of the sample repository, to commit to from a second terminal, until Ctrl-C.
+    r"""Serve a scratch copy of the sample repository, to commit to from a second terminal.
 
     The copy is a git repository with a history of its own, and it is removed at the end. With --tour nothing is left to
     do: the exit code is 0 when every step was seen over HTTP and no request failed, else 1.

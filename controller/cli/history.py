@@ -35,7 +35,7 @@ _EVENTS = 5000
 @output_option
 @state_option
 def history(target: str | None, limit: int, output: str, state: Path | None) -> None:
-    r"""Show where aliases led, newest first: each commit that moved one, and since when its version served.
+    r"""Show where aliases led, newest first, and since when each version served.
 
     What git says is complete. What happened on the target is remembered for a while, and only where it was served.
 

@@ -47,7 +47,7 @@ class _Found:
 def init(
     *, owner: str | None, project: str | None, deployment: str, files: tuple[str, ...], commit: bool, state: Path | None
 ) -> int:
-    r"""Write the declared files of a repository that has a valohai.yaml: project, deployment, first version, alias.
+    r"""Write the declared files of a repository that has a valohai.yaml. They are project, deployment, version, alias.
 
     Nothing is overwritten, and nothing is committed unless asked for. CODEOWNERS gets the lines that guard production.
 

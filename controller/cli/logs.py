@@ -19,7 +19,7 @@ from controller.embedded.runtime.logs import LogDirectory, LogLine
 @click.option("--tail", type=click.IntRange(0), metavar="N", help="Only the last N lines of each replica. Default: all.")
 @state_option
 def logs(target: str, follow: bool, tail: int | None, state: Path | None) -> None:
-    r"""Print what an endpoint printed: stdout and stderr of each replica, the oldest replica first.
+    r"""Print what an endpoint printed: stdout and stderr of each replica, oldest first.
 
     Names may be left out while only one endpoint fits; without any, all are listed where there are several.
     Lines begin with the replica's name where there are several. The last 5 to 10 MiB of each replica are kept.

@@ -26,7 +26,7 @@ from controller.state.records import Records
 @deployment_option
 @state_option
 def pin(alias: str, version: str, deployment: str | None, state: Path | None) -> None:
-    r"""Lead an alias to a version that runs on the target, whatever git says, until `unpin` or a commit that moves it.
+    r"""Lead an alias to a version that runs on the target, whatever git says. It ends by `unpin`, or by a commit that moves it.
 
     Writes a fact to the unit's record; git is neither read nor written. The switch has the same gates as any other.
 

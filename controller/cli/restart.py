@@ -24,7 +24,7 @@ from controller.model.ports import ClusterClient
 @click.option("--endpoint", metavar="E", help="Only this endpoint; default: all.")
 @state_option
 def restart(deployment: str, version: str | None, endpoint: str | None, state: Path | None) -> None:
-    r"""Replace the replicas of a deployment, new before old: a changed Secret takes effect only so.
+    r"""Replace the replicas of a deployment, new before old. A changed Secret takes effect only so.
 
     \b
     Examples:

@@ -17,7 +17,7 @@ from controller.model.secret import Secret
 
 @click.group()
 def secret() -> None:
-    """Write and list the Secrets that endpoints and `access` use on this machine; values are never printed."""
+    """Write and list the Secrets that endpoints and `access` use on this machine. Values are never printed."""
 
 
 @secret.command("set")

@@ -21,7 +21,7 @@ from controller.model.errors import Stalled
 @output_option
 @state_option
 def show(deployment: str, version: str | None, output: str, state: Path | None) -> None:
-    r"""Print the merged settings of a deployment, or of one of its versions, with file and line of each value.
+    r"""Print the merged settings of a deployment or version, with file:line of each value.
 
     Defaults, deployment and version are merged as the controller does it; `(default)` is what no file says.
 

@@ -21,7 +21,9 @@ _UNIT = "unit"
 @click.option("-m", "--message", default="", help="Why, for whoever looks at the status.")
 @state_option
 def suspend(deployment: str, message: str, state: Path | None) -> None:
-    r"""Change nothing of a deployment until `resume`: what runs keeps running, commits wait.
+    r"""Change nothing of a deployment until `resume`: what runs keeps running.
+
+    Commits wait until then.
 
     \b
     Examples:

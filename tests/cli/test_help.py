@@ -21,6 +21,13 @@ def commands(group: click.Group, words: tuple[str, ...] = ()) -> Iterator[tuple[
             yield from commands(command, (*words, name))
 
 
+def test_every_verb_is_told_in_one_whole_line() -> None:
+    listed = CliRunner().invoke(cli, ["--help"], terminal_width=100).output.partition("Try:\n")[2]
+    lines = [line.split() for line in listed.splitlines() if line and not line.endswith(":")]
+    assert [words[0] for words in lines] == cli.list_commands(click.Context(cli))
+    assert "..." not in listed
+
+
 @pytest.mark.parametrize("words", [(), *commands(cli)], ids=" ".join)
 def test_examples_stand_one_a_line_and_options_are_explained(words: tuple[str, ...]) -> None:
     result = CliRunner().invoke(cli, [*words, "--help"])
