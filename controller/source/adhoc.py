@@ -53,7 +53,8 @@ class AdHoc:
         """The directory as it lies there now, as if it had been declared.
 
         An endpoint whose file has no bytes, or that `valohai.yaml` declares wrongly, is left out with a warning. No
-        removal waits for a person: nobody declared what goes. Raises Stalled where no endpoint is left, and as soon as there is a declared tree.
+        removal waits for a person: nobody declared what goes. Raises Stalled where no endpoint is
+        left, and as soon as there is a declared tree.
         """
         if (self._path / self._directory / "project.yaml").is_file():
             raise Stalled(
