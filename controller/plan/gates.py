@@ -10,16 +10,9 @@ from controller.model.declared import USERS_KEY, SecretRef
 from controller.model.desired import Workload
 from controller.model.diagnostics import Subject
 from controller.model.images import BuildFailure, Image
-from controller.model.objects import Object, at
-from controller.model.record import FactKind
 from controller.plan.fact_names import version_url
 from controller.plan.likely_cause import likely_cause
 from controller.plan.view import View
-
-CAPACITY_DEADLINE = 3600.0
-"""Seconds that a workload may wait for a node or an image pull; its own deadline counts only from then on."""
-
-_NOT_STARTED = frozenset({"ContainerCreating", "PodInitializing", "ErrImagePull", "ImagePullBackOff", "PortInUse"})
 
 
 def missing_inputs(view: View, workload: Workload) -> Iterator[Gate]:
@@ -78,24 +71,3 @@ def needed(view: View, workload: Workload, old: str | None, *, named: bool) -> i
         return 0
     serving = view.ready(old) if old and old != workload.name else 0
     return max(size, min(serving, workload.scale.max))
-
-
-def has_started(view: View, workload: str) -> bool:
-    """Whether a pod was scheduled and its image pulled: from then on the deadline counts."""
-    return any(_has_started(pod) for pod in view.pods(workload))
-
-
-def _has_started(pod: Object) -> bool:
-    status = at(pod, "status", "containerStatuses", 0, default={})
-    if at(status, "state", "running") or at(status, "state", "terminated") or at(status, "lastState", "terminated"):
-        return True
-    reason = at(status, "state", "waiting", "reason")
-    return reason is not None and reason not in _NOT_STARTED
-
-
-def expired(view: View, subject: str, names: str, limit: float) -> tuple[bool, float | None]:
-    """Whether a wait that began is over its limit, and when it will be."""
-    since = view.fact(FactKind.WAITING_SINCE, subject, names)
-    if since is None:
-        return False, None
-    return view.now >= since.at + limit, since.at + limit

@@ -15,10 +15,11 @@ from controller.model.observed import ObservedState
 from controller.model.record import Fact, FactKind, UnitRecord
 from controller.plan.fact_names import lost_record_input
 from controller.plan.items import desired_items
+from controller.plan.judge import plan_switch
 from controller.plan.memory import completed_pins, moved_facts, outdated
-from controller.plan.recreate import port_blocked
+from controller.plan.recreate import interruptions
 from controller.plan.retire import Retirement, retire
-from controller.plan.switch import Switch, plan_switch
+from controller.plan.switch import Switch
 from controller.plan.version_routes import VersionRoute, plan_version_route
 from controller.plan.view import View
 
@@ -114,7 +115,7 @@ def _assemble(made: _Decisions) -> Plan:
         golden=tuple(check for s in switches.values() for check in s.golden),
         confirms=tuple(check for s in switches.values() for check in s.confirms),
         inventory=_inventory(view, items),
-        warnings=(*view.desired.notices, *retirement.warnings, *_recreate_warnings(view, switches)),
+        warnings=(*view.desired.notices, *retirement.warnings, *interruptions(view, switches)),
         wake=min((g.until for g in gates if g.until), default=None),
         unchanged=sum(c.operation is Operation.UNCHANGED for c in items),
         failures=failures,
@@ -145,13 +146,3 @@ def _inventory(view: View, items: Iterable[Change]) -> frozenset[ObjectKey]:
     ours = frozenset(c.key for c in items if c.operation is not Operation.CONFLICT and c.key.kind != "Namespace")
     still_there = frozenset(key for key in view.record.inventory if key in view.observed.objects)
     return ours | still_there
-
-
-def _recreate_warnings(view: View, switches: Mapping[str, Switch]) -> Iterator[str]:
-    recreate = view.desired.rollout.strategy == "recreate"
-    for switch in switches.values():
-        if not switch.current or switch.in_place or switch.failures or switch.holds:
-            continue
-        if recreate or any(port_blocked(view, name) for name in switch.names):
-            why = "strategy: recreate" if recreate else "its server's port cannot be mapped"
-            yield f"{switch.alias.name} → {switch.version}: requests will fail during this switch ({why})"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import Enum, auto
 
 from controller.model import labels
@@ -32,9 +32,15 @@ def forced_replicas(view: View, name: str, switches: Mapping[str, Switch]) -> in
             return None
 
 
-def port_blocked(view: View, workload: str) -> bool:
-    """Whether a replica waits for a port that another server on this machine holds."""
-    return any(at(pod, *_WAITING) == "PortInUse" for pod in view.pods(workload))
+def interruptions(view: View, switches: Mapping[str, Switch]) -> Iterator[str]:
+    """Warnings for the switches that cannot go without failed requests."""
+    recreate = view.desired.rollout.strategy == "recreate"
+    for switch in switches.values():
+        if not switch.current or switch.in_place or switch.failures or switch.holds:
+            continue
+        if recreate or any(_port_blocked(view, name) for name in switch.names):
+            why = "strategy: recreate" if recreate else "its server's port cannot be mapped"
+            yield f"{switch.title}: requests will fail during this switch ({why})"
 
 
 def _turn(view: View, name: str, switches: Mapping[str, Switch]) -> _Turn:
@@ -64,11 +70,16 @@ def _turn_of_new(view: View, name: str, switches: Mapping[str, Switch]) -> _Turn
 
 def _yields_port(view: View, name: str, switches: Mapping[str, Switch]) -> bool:
     """Whether a server whose port the embedded target cannot map ends so that the one that an alias waits for can listen."""
-    if any(name in switch.names for switch in switches.values()) or port_blocked(view, name):
+    if any(name in switch.names for switch in switches.values()) or _port_blocked(view, name):
         return False
-    waiting = {e for s in switches.values() if not s.in_place for e, w in s.target.items() if port_blocked(view, w.name)}
+    waiting = {e for s in switches.values() if not s.in_place for e, w in s.target.items() if _port_blocked(view, w.name)}
     deployment = view.deployment(name)
     return deployment is not None and annotation(deployment, labels.ENDPOINT) in waiting
+
+
+def _port_blocked(view: View, workload: str) -> bool:
+    """Whether a replica waits for a port that another server on this machine holds."""
+    return any(at(pod, *_WAITING) == "PortInUse" for pod in view.pods(workload))
 
 
 def _waits_for_pods(switch: Switch) -> bool:

@@ -10,8 +10,9 @@ from controller.model.desired import Route, Workload
 from controller.model.diagnostics import Subject
 from controller.model.record import Fact, FactKind
 from controller.model.routes import backend_of
-from controller.plan.fact_names import for_capacity, switch_input, version_url
-from controller.plan.gates import CAPACITY_DEADLINE, expired, has_started, missing_inputs, needed, not_ready
+from controller.plan.fact_names import switch_input, version_url
+from controller.plan.gates import missing_inputs, needed, not_ready
+from controller.plan.patience import given_up_gate, wait
 from controller.plan.switch import Switch
 from controller.plan.view import View
 
@@ -74,23 +75,15 @@ def _judge(view: View, answer: VersionRoute, switches: Mapping[str, Switch]) -> 
 def _wait(view: View, answer: VersionRoute, gate: Gate) -> VersionRoute:
     """Waiting has a deadline; an alias that waits for the same workload has its own."""
     workload = answer.workload
-    subject, names = version_url(workload), switch_input((workload.name,))
-    if given_up := view.fact(FactKind.GIVEN_UP, subject, names):
-        return replace(answer, failures=(_failure(workload, given_up.detail),))
-    started = has_started(view, workload.name)
-    waiting = subject if started else for_capacity(subject)
-    limit = view.desired.rollout.deadline if started else CAPACITY_DEADLINE
-    over, until = expired(view, waiting, names, limit)
-    if over:
-        fact = view.new_fact(FactKind.GIVEN_UP, subject, names, f"after {limit:g} s: {gate.message}")
-        return replace(answer, facts=(fact,), failures=(_failure(workload, fact.detail),))
-    begin = () if until else (view.new_fact(FactKind.WAITING_SINCE, waiting, names),)
-    shown = Gate(
-        Subject("version", subject), gate.reason, f"{workload.version} waits: {gate.message}", until or view.now + limit
-    )
-    return replace(answer, gates=(shown,), facts=begin)
+    url = version_url(workload)
+    if given_up := view.fact(FactKind.GIVEN_UP, url, switch_input((workload.name,))):
+        return replace(answer, failures=(_failure(url, given_up),))
+    waits = wait(view, url, (workload.name,), (gate,))
+    if waits.given_up:
+        return replace(answer, facts=(waits.given_up,), failures=(_failure(url, waits.given_up),))
+    shown = Gate(Subject("version", url), gate.reason, f"{workload.version} waits: {gate.message}", waits.until)
+    return replace(answer, gates=(shown,), facts=waits.begun)
 
 
-def _failure(workload: Workload, words: str) -> Gate:
-    text = f"{version_url(workload)} was given up {words}"
-    return Gate(Subject("version", version_url(workload)), "GivenUp", text)
+def _failure(url: str, given_up: Fact) -> Gate:
+    return given_up_gate(Subject("version", url), url, given_up.detail)

@@ -8,7 +8,7 @@ import pytest
 
 from controller.model.declared import EndpointSettings, Rollout, Scale
 from controller.model.record import Fact, FactKind
-from controller.plan.gates import CAPACITY_DEADLINE
+from controller.plan.patience import CAPACITY_DEADLINE
 from tests.plan.world import World, alias_file, deployment, version
 
 pytestmark = pytest.mark.pure
