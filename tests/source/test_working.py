@@ -331,6 +331,12 @@ def undeclared(tmp_path: Path, valohai: str) -> Path:
     return directory
 
 
+def test_the_project_of_a_directory_keeps_the_letters_of_its_name(tmp_path: Path) -> None:
+    directory = undeclared(tmp_path, WITH_MODEL).rename(tmp_path / "Häuser und Bäume")
+    with closing(AdHoc(directory, state=tmp_path / "state")) as adhoc:
+        assert load(adhoc.snapshot(), uncommitted=True).project == "hauser-und-baume"
+
+
 BAD_NAME = WITH_MODEL.replace("name: predict\n", "name: Bad_Name\n")
 
 
