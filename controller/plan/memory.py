@@ -102,9 +102,7 @@ def _waiting(switches: Mapping[str, Switch], routes: Iterable[VersionRoute]) -> 
 
 def _left_is_over(view: View, fact: Fact, switches: Mapping[str, Switch], present: frozenset[str]) -> bool:
     """Gone with its workload, taken back by a move to it, or run out while the workload is declared anyway."""
-    if fact.input not in present:
-        return True
-    if _led_back(view, fact, switches):
+    if fact.input not in present or _led_back(view, fact, switches):
         return True
     return fact.input in view.desired_names and standing(view, fact.input).phase is Phase.DONE
 

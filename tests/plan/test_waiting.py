@@ -97,6 +97,20 @@ def test_back_and_forth_is_a_new_try() -> None:
     assert served(world) == {V2}
 
 
+def test_an_endpoint_may_be_called_capacity() -> None:
+    world = World()
+    versions = {V1: version(V1, ("capacity",))}
+    world.declare(deployment(versions, {"production": V1}, rollout=SHORT))
+    world.settle()
+    only(world, "crash")
+    versions[V2] = version(V2, ("capacity",))
+    world.declare(deployment(versions, {"production": V1}, rollout=SHORT))
+    world.run()
+    world.now += 31
+    world.run()
+    assert {f.reason for f in world.run().failures} == {"GivenUp"}, "what was given up stays so"
+
+
 # golden requests
 
 
