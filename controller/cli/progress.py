@@ -91,7 +91,7 @@ class BuildProgress:
         begun, since = self._begun.get(thread, ("", now))
         since = since if begun == what else now
         self._begun[thread] = ("" if total and done >= total else what, since)
-        is_long = what == _LONG or now - since >= _PLAIN_EVERY
+        is_long = what.startswith(_LONG) or now - since >= _PLAIN_EVERY
         if is_long and now - self._told.get(what, -_PLAIN_EVERY) >= _PLAIN_EVERY:
             share = f" {100 * done // total} %" if total else ""
             self._console.print(f"build: {what}{share}")

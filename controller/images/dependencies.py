@@ -31,6 +31,9 @@ def dependency_layer(build: Build, installer: Installer) -> Layer | None:
     installed_code = [list(entry) for entry in spec.code.entries] if requirements.needs_code else None
     inputs = [spec.base, spec.platform, requirements.files, extra, installed_code]
 
+    def tick() -> None:
+        build.progress(f"installing requirements of {spec.name}" if spec.name else "installing requirements", 0, 0)
+
     def make(scratch: Path) -> Contents:
         tree = scratch / "code"
         _write_sources(tree, requirements, _files(build) if requirements.needs_code else ())
@@ -38,7 +41,7 @@ def dependency_layer(build: Build, installer: Installer) -> Layer | None:
         sources = [tree / MAIN] if requirements.files else []
         sources += [scratch / "server.txt"] if extra else []
         target = scratch / "target"
-        installer.install(sources, target, base_interpreter(), tree, lambda: build.progress("installing requirements", 0, 0))
+        installer.install(sources, target, base_interpreter(), tree, tick)
         return Contents(OWN_DIRECTORY, installed_members(target, PACKAGES), distributions=installed_distributions(target))
 
     return build.layer(LayerKind.DEPENDENCIES, inputs, make)

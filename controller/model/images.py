@@ -25,7 +25,7 @@ class ImageSpec:
 
     `base` is as written in git, or `host:<implementation>-<version>-<platform>` for the process runtime. `files` maps
     the path below the code directory to its content. `requirements` is the text to install; `wsgi` asks for the WSGI
-    server too. `command` is the image's default command.
+    server too. `command` is the image's default command. `name` is `version/endpoint`, for people only.
     """
 
     repository: str
@@ -38,6 +38,7 @@ class ImageSpec:
     requirements: str | None = None
     wsgi: bool = False
     shim: bool = False
+    name: str = field(default="", compare=False)
 
     @property
     def key(self) -> str:

@@ -24,6 +24,7 @@ def image_spec(declared: DeclaredState, version: Version, endpoint: str, target:
         requirements=found.requirements,
         wsgi=found.definition.wsgi is not None,
         shim=command.shim,
+        name=f"{version.name}/{endpoint}",
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -235,3 +236,11 @@ def test_program_in_bin_is_not_rewritten(tmp_path: Path) -> None:
 
 def test_silent_failure_still_says_something() -> None:
     assert "uv said nothing" in str(failure(""))
+
+
+def test_an_installation_says_for_whom_it_is(tmp_path: Path) -> None:
+    said: list[str] = []
+    spec = replace(spec_of(requirements=LOCKED), name="20181002.0/greet-me")
+    builder_at(tmp_path).build(spec, CODE, lambda what, _done, _total: said.append(what))
+    assert "installing requirements of 20181002.0/greet-me" in said
+    assert spec.key == spec_of(requirements=LOCKED).key
