@@ -96,7 +96,8 @@ class Narrator:
         self._tell_events()
         self._tell_standing(plans, publications)
         mistakes = {f"{d.location}: {d.message}" for p in publications for d in p.declared.diagnostics}
-        for plan in plans:
+        fresh = [r.plan for r in results if any(r.publication is p for p in publications)]
+        for plan in fresh:  # what an earlier revision's plan says may be mended, and its mistakes are not known any more
             untold = tuple(hold for hold in plan.holds if hold.message not in mistakes)
             self._appeared(str(plan.unit), decided_lines(replace(plan, holds=untold)))
         for line in self._slow.lines(plans, time.monotonic()):

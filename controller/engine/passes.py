@@ -16,6 +16,7 @@ from controller.engine.observe import cached_record
 from controller.engine.planning import PlannedUnit, UnitWork, plan_unit
 from controller.engine.questions import Questions
 from controller.engine.retry import RESYNC
+from controller.engine.sources import Publication
 from controller.engine.steps import Observer, Step
 from controller.model.changes import Operation, Plan
 from controller.model.errors import PointsmanError
@@ -34,11 +35,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class PassResult:
-    """The plan of a pass, what became of it, and when to look again (seconds) if nothing failed."""
+    """The plan of a pass, what became of it, when to look again (seconds) if nothing failed, and what it was planned for."""
 
     plan: Plan
     applied: ApplyResult
     again: float
+    publication: Publication
 
     @property
     def error(self) -> PointsmanError | None:
@@ -68,7 +70,7 @@ class Passes:
         self._close(work, record, made, result)
         self._questions.ask(work, made)
         self._tell(work.unit, made, result, answers)
-        return PassResult(made, result, self._again(made))
+        return PassResult(made, result, self._again(made), work.publication)
 
     def close(self) -> None:
         self._questions.close()

@@ -153,6 +153,20 @@ def test_what_was_served_before_there_was_a_declared_tree_goes_by_itself(tmp_pat
         assert "held" not in "".join(running.said)
 
 
+def test_a_mended_mistake_is_not_told_again(tmp_path: Path) -> None:
+    directory = project(tmp_path / "example", GREET)
+    declare(directory)
+    alias = directory / "pointsman/deployments/main/aliases/production.yaml"
+    mended = alias.read_text()
+    alias.write_text("version: v2\n")
+    with up(directory, tmp_path / "state") as running:
+        running.until("leads to version `v2`, which does not exist")
+        alias.write_text(mended)
+        running.until("v1  serves as production")
+        assert "held" not in "".join(running.said)
+        assert len([line for line in running.said if "leads to version `v2`, which does not exist" in line]) == 1
+
+
 def declare(directory: Path) -> None:
     """Put code and the first declared files into git."""
     files = {
