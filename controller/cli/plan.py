@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from controller.cli.context import find_place, state_option
 from controller.cli.exit_codes import DIFFERENCES, ERROR, OK
+from controller.cli.finality import may_change
 from controller.cli.output import hint, note, print_document
 from controller.cli.previews import Preview, preview
 from controller.cli.selection import complete_deployments
@@ -41,7 +43,11 @@ def plan(deployments: tuple[str, ...], output: str, exit_code: bool, all_fields:
       pointsman plan americas -o json
       pointsman plan -o markdown --exit-code      for a pull request
     """
-    made = preview(find_place(None, state), time.time())
+    place = find_place(None, state)
+    if not place.has_declared_tree:
+        message = f"{place.source} has no declared tree, so there is nothing to plan: pointsman up serves it as it lies there"
+        raise Stalled(message, hint="pointsman status shows what serves; pointsman init declares it")
+    made = preview(place, time.time())
     plans = _chosen(made, deployments)
     if made.is_new:
         note("nothing was ever served from here, so this is the plan for an empty target")
@@ -91,7 +97,10 @@ def _version_table(made: Preview) -> Iterator[str]:
 
 
 def _versions(made: Preview) -> list[Version]:
-    return [v for _, v in sorted(made.declared.versions.items()) if v.enabled]
+    """The enabled ones, provisional where their commit may really still change."""
+    enabled = (v for _, v in sorted(made.declared.versions.items()) if v.enabled)
+    followed = made.is_followed
+    return [replace(v, provisional=may_change(v.provisional, committed=v.committed, followed=followed)) for v in enabled]
 
 
 def _mark(version: Version) -> str:

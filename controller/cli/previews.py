@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from controller.cli.context import Place, cluster_client
+from controller.cli.finality import follows_branch
 from controller.cli.profile import embedded_profile
 from controller.cli.tree import working_directory
 from controller.embedded.secrets import SecretFiles
@@ -29,11 +30,15 @@ from controller.model.ports import ClusterClient
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a controller would do with the files as they lie there. `is_new`: nothing was ever served from here."""
+    """What a controller would do with the files as they lie there. `is_new`: nothing was ever served from here.
+
+    `is_followed`: they are on a branch that is served, so what it has committed is final.
+    """
 
     declared: DeclaredState
     plans: tuple[Plan, ...]
     is_new: bool
+    is_followed: bool
 
 
 def preview(place: Place, now: float) -> Preview:
@@ -51,7 +56,7 @@ def preview(place: Place, now: float) -> Preview:
         cache, desire = TargetCache.listed(client), Desire(builds)
         works = [UnitWork(unit, target, cache, publication) for unit in units_of(publication, cache)]
         plans = [plan_unit(work, desire, cached_record(cache, work.unit), now).plan for work in works]
-    return Preview(publication.declared, tuple(plans), is_new)
+    return Preview(publication.declared, tuple(plans), is_new, follows_branch(place))
 
 
 @contextmanager

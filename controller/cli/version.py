@@ -11,9 +11,10 @@ from controller import __version__
 from controller.cli.committing import commit_options, read_edit, tell_commit, write_and_commit
 from controller.cli.context import find_place, state_option
 from controller.cli.editing import with_value
+from controller.cli.finality import follows_branch, may_change
 from controller.cli.output import note, output_option, print_rows
 from controller.cli.selection import complete_versions
-from controller.cli.tree import DeclaredTree, read_tree
+from controller.cli.tree import DeclaredTree, read_tree, tree_at
 from controller.cli.version_create import Wish, create_version
 from controller.loading.reading import DeclaredVersion
 from controller.loading.schema_problems import did_you_mean
@@ -109,18 +110,20 @@ def list_versions(output: str, state: Path | None) -> None:
       pointsman version list
       pointsman version list -o wide
     """
-    tree = read_tree(state=state)
-    rows = [_row(tree, found) for _, found in sorted(tree.reading.versions.items(), reverse=True)]
+    place = find_place(None, state)
+    tree, followed = tree_at(place), follows_branch(place)
+    rows = [_row(tree, found, followed=followed) for _, found in sorted(tree.reading.versions.items(), reverse=True)]
     print_rows(rows, output, columns=("name", "commit", "state", "aliases"), wide=("deployments", "file"))
 
 
-def _row(tree: DeclaredTree, found: DeclaredVersion) -> dict[str, object]:
+def _row(tree: DeclaredTree, found: DeclaredVersion, *, followed: bool) -> dict[str, object]:
     source = tree.snapshot.versions.get(found.name)
     commit = source.commit if source and source.committed else ""
+    changes = source is not None and may_change(source.provisional, committed=source.committed, followed=followed)
     held = bool(tree.mistakes_of(found.name))
     return {
         "name": found.name,
-        "commit": f"{commit[:10]}{' (provisional)' if commit and source and source.provisional else ''}",
+        "commit": f"{commit[:10]}{' (provisional)' if commit and changes else ''}",
         "state": "held" if held else "enabled" if found.enabled else "retired",
         "aliases": ", ".join(f"{deployment}/{name}" for deployment, name in _aliases_of(tree, found.name)),
         "deployments": "all" if found.deployments is None else ", ".join(sorted(found.deployments)),

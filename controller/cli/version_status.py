@@ -24,7 +24,7 @@ _PHASES = {Phase.LEAVING: "draining", Phase.DRAINING: "draining", Phase.WARM: "w
 class VersionStatus:
     """`state` is serving, draining, warm (both with `until`), waiting, failed, idle, held or disabled.
 
-    `commit` is None where git was not read; a `provisional` one may still change (a working directory).
+    `commit` is None where git was not read; a `provisional` one may still change: its file is not committed.
     """
 
     name: str
@@ -74,7 +74,7 @@ def _version(seen: Seen, name: str, declared: DeclaredState | None, view: View |
     return VersionStatus(
         name=name,
         commit=(source.commit or None) if source else None,
-        provisional=bool(source and source.provisional),
+        provisional=bool(source and source.provisional and not source.committed),
         enabled=enabled,
         state=state,
         until=until,

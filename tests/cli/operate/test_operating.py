@@ -69,7 +69,7 @@ def test_the_way_of_serving_may_change_between_two_runs(person: Person) -> None:
             assert person.run("status", "--wait", "--timeout", "50s").code == 0
             [unit] = person.run("status", "-o", "json").json["units"]
             assert unit["settled"]
-            assert [found["provisional"] for found in unit["versions"]] == [not committed]
+            assert [found["provisional"] for found in unit["versions"]] == [False]
 
 
 def test_following_logs_ends_with_ctrl_c(person: Person) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
@@ -100,16 +101,34 @@ def test_plan_of_what_was_never_served(project: Project) -> None:
     assert done.code == 2
     assert done.out.startswith("acme/mnist/eu at main@sha1:")
     assert "acme/mnist/us" not in done.out
-    assert f"version v1 = {project.head[:10]} (provisional)" in done.out
+    assert f"version v1 = {project.head[:10]}\n" in done.out
     assert "empty target" in done.err
     assert project.run("plan").code == 0
     assert project.status == ""
 
 
+def test_a_commit_is_provisional_where_it_may_still_change(project: Project) -> None:
+    assert "(provisional)" not in project.run("version", "list").out
+    project.git("switch", "--quiet", "--create", "feature")
+    assert f"version v1 = {project.head[:10]} (provisional)" in project.run("plan", "eu").out
+    assert project.run("version", "list").out.count("(provisional)") == 3
+    project.git("update-ref", "refs/remotes/origin/feature", "HEAD")
+    project.git("symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/feature")
+    assert "(provisional)" not in project.run("plan", "eu").out
+
+
+def test_plan_of_a_directory_that_declares_nothing(project: Project) -> None:
+    shutil.rmtree(project.path / "pointsman")
+    done = project.run("plan")
+    assert done.code == 1
+    assert "has no declared tree, so there is nothing to plan: pointsman up serves it as it lies there" in done.err
+    assert "hint: " in done.err
+
+
 def test_plan_as_json_and_markdown(project: Project) -> None:
     document = project.run("plan", "-o", "json").json
     assert [p["unit"] for p in document["plans"]] == ["acme/mnist/eu", "acme/mnist/us"]
-    assert {v["name"]: v["provisional"] for v in document["versions"]} == {"v1": True, "v2": True, "v3": True}
+    assert {v["name"]: v["provisional"] for v in document["versions"]} == {"v1": False, "v2": False, "v3": False}
     again = project.run("plan", "-o", "json").json
     assert [p["fingerprint"] for p in again["plans"]] == [p["fingerprint"] for p in document["plans"]]
     markdown = project.run("plan", "us", "-o", "markdown").out
