@@ -50,7 +50,7 @@ def status(
     r"""Show what serves on each deployment, what git wants there, and why something waits.
 
     With --wait, progress and the outcome go to stderr; the last line is the reason when the revision failed, is held,
-    was given up or timed out. docs/reference/status.md describes the JSON.
+    was given up or timed out. With -o name each line is DEPLOYMENT/ALIAS. docs/reference/status.md describes the JSON.
 
     \b
     Examples:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from controller.cli.unit_status import AliasStatus, UnitStatus
@@ -27,7 +28,7 @@ class Overview:
 
 
 def document(found: Overview) -> dict[str, Any]:
-    """As plain data: times in seconds since the epoch, null where something is unknown."""
+    """As plain data: times as RFC 3339 in UTC, null where something is unknown."""
     return {
         "source": found.source,
         "revision": found.revision,
@@ -36,6 +37,11 @@ def document(found: Overview) -> dict[str, Any]:
         "diagnostics": [_diagnostic(diagnostic) for diagnostic in found.diagnostics],
         "units": [_unit(unit) for unit in found.units],
     }
+
+
+def moment(at: float | None) -> str | None:
+    """Seconds since the epoch as `2018-10-03T14:05:09Z`."""
+    return None if at is None else f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _unit(status: UnitStatus) -> dict[str, Any]:
@@ -48,7 +54,7 @@ def _unit(status: UnitStatus) -> dict[str, Any]:
         "applied": status.applied or None,
         "settled": status.settled,
         "conditions": [
-            {"type": c.type, "status": c.status, "reason": c.reason, "message": c.message, "since": c.since}
+            {"type": c.type, "status": c.status, "reason": c.reason, "message": c.message, "since": moment(c.since)}
             for c in status.conditions
         ],
         "aliases": [_alias(alias) for alias in status.aliases],
@@ -80,7 +86,7 @@ def _version(version: VersionStatus) -> dict[str, Any]:
         "provisional": version.provisional,
         "enabled": version.enabled,
         "state": version.state,
-        "until": version.until,
+        "until": moment(version.until),
         "aliases": list(version.aliases),
         "messages": list(version.messages),
         "endpoints": [_endpoint(endpoint) for endpoint in version.endpoints],
@@ -102,7 +108,8 @@ def _endpoint(endpoint: EndpointStatus) -> dict[str, Any]:
 
 def _gates(gates: Iterable[Gate]) -> list[dict[str, Any]]:
     return [
-        {"subject": str(g.subject), "reason": g.reason, "message": g.message, "until": g.until, "clock": g.clock} for g in gates
+        {"subject": str(g.subject), "reason": g.reason, "message": g.message, "until": moment(g.until), "clock": g.clock}
+        for g in gates
     ]
 
 

@@ -37,7 +37,7 @@ def lines(found: Overview, *, wide: bool = False) -> Iterator[Text]:
     for number, unit in enumerate(found.units):
         if number:
             yield Text()
-        yield from _unit(unit, wide=wide)
+        yield from _unit(unit, found.revision, wide=wide)
 
 
 def short(revision: str) -> str:
@@ -59,11 +59,11 @@ def clock(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
-def _unit(status: UnitStatus, *, wide: bool) -> Iterator[Text]:
+def _unit(status: UnitStatus, revision: str | None, *, wide: bool) -> Iterator[Text]:
     health = status.health
     head = Text(f"{status.unit}  ", "bold")
     head.append(health.health.value, _COLOURS[health.health])
-    head.append(f"  {_revisions(status)}", "not bold")
+    head.append(f"  {_revisions(status, revision)}", "not bold")
     yield head
     if health.message and health.message not in _said(status):
         yield Text(f"  {health.message}")
@@ -81,10 +81,13 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[Te
     return table(columns, rows, indent="  ")
 
 
-def _revisions(status: UnitStatus) -> str:
+def _revisions(status: UnitStatus, revision: str | None) -> str:
+    """`revision` is what git says now: a unit that it changes nothing of stays at the one before."""
     attempted, applied = short(status.attempted), short(status.applied)
     if not attempted:
         return "nothing applied yet"
+    if status.settled and applied and revision not in (None, status.applied):
+        return f"at {applied} (nothing changed here since)"
     return f"at {applied}" if attempted == applied else f"at {applied or 'nothing yet'}, attempting {attempted}"
 
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from controller.cli.status_document import Overview
+from controller.cli.status_document import Overview, document
 from controller.cli.status_text import lines
 from controller.cli.unit_status import UnitStatus, only_alias
 from controller.cli.waiting import verdict
-from controller.model.conditions import Health
+from controller.model.conditions import Condition, Health
 from controller.model.diagnostics import Subject
 from controller.plan.conditions import conditions_after
 from tests.cli.operate.worlds import URL, status_of
@@ -175,3 +175,17 @@ def test_one_alias_does_not_wait_for_another() -> None:
     assert [found.serves for found in ended if found] == [True, False]
     assert all(gate.subject == Subject("alias", "americas/staging") for gate in bad.failures)
     assert {found.name for found in good.versions} == {V2}
+
+
+def test_a_unit_of_which_git_changed_nothing_stays_at_its_revision_and_says_so() -> None:
+    status = replace(status_of(serving()), attempted=f"main@sha1:{'4' * 40}", applied=f"main@sha1:{'4' * 40}")
+    assert "(nothing changed here since)" not in text(status)
+    newer = replace(overview(status), revision=f"main@sha1:{'5' * 40}")
+    assert "at main@4444444444 (nothing changed here since)" in "\n".join(line.plain for line in lines(newer))
+
+
+def test_times_are_told_as_rfc_3339_in_utc() -> None:
+    status = replace(status_of(serving()), conditions=(Condition("Ready", "True", "Serving", "", 1538575509.5),))
+    [unit] = document(overview(status))["units"]
+    assert [condition["since"] for condition in unit["conditions"]] == ["2018-10-03T14:05:09Z"]
+    assert {version["until"] for version in unit["versions"]} == {None}
