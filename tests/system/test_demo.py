@@ -130,7 +130,7 @@ def test_the_tour_sees_every_step(environment: dict[str, str], tmp_path: Path) -
         "a revert rolls production back",
     ]
     assert all(int(sent) > 0 and failed == "0" for _, _, sent, failed in rows)
-    assert "production → 20181005.0 failed: golden request of predict-digit" in demo.text
+    assert "production → 20181005.0, staging → 20181005.0 failed: golden request of predict-digit" in demo.text
     assert "20181005.0  serves" not in demo.text
     assert not left_running(tmp_path)
     assert left_on_disk(tmp_path) == ["demo"]
