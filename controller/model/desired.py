@@ -10,7 +10,7 @@ from controller.model.diagnostics import Diagnostic, Subject
 from controller.model.identity import ObjectKey, UnitKey
 from controller.model.images import ImageSpec, ImageState
 from controller.model.objects import Object
-from controller.model.source import Release, Revision
+from controller.model.source import Release, Revision, releases_hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,4 @@ class DesiredState:
 
     def released(self, path: str) -> bool:
         """Whether a commit since the last change of `path` carries this deployment's `Pointsman-Allow-Prune` line."""
-        position = self.changed.get(path)
-        name = self.unit.deployment
-        found = position is not None and any(r.deployment == name and r.position <= position for r in self.releases)
-        return found or self.undeclared
+        return self.undeclared or releases_hold(self.changed, self.releases, self.unit.deployment, path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from controller.model.diagnostics import Diagnostic
@@ -93,7 +93,6 @@ class Snapshot:
     `files` maps paths relative to the repository to bytes. `changed` maps each path that was ever there, also a
     removed one, to the position of the last first-parent commit that changed it: 0 is the newest commit of the
     line, larger is older. A release with a position at or below a file's releases what that change holds.
-    `rewritten` is True when the revision that was asked about (`since`) is not an ancestor of this one.
     """
 
     source: str
@@ -106,13 +105,11 @@ class Snapshot:
     diagnostics: tuple[Diagnostic, ...] = ()
     local: bool = False
     """Read from a working directory, maybe with uncommitted changes."""
-    rewritten: bool = False
-    released: frozenset[str] = frozenset()
-    """Only when `rewritten`: the deployments that a commit of `since..revision` releases."""
     generated: bool = False
     """Nobody declared anything: `files` say what a bare directory means, are nowhere on a disk, and no message names them."""
 
-    def releases_hold(self, deployment: str, path: str) -> bool:
-        """Whether a commit since the last change of `path` allows what that change removes from `deployment`."""
-        position = self.changed.get(path)
-        return position is not None and any(r.deployment == deployment and r.position <= position for r in self.releases)
+
+def releases_hold(changed: Mapping[str, int], releases: Iterable[Release], deployment: str, path: str) -> bool:
+    """Whether a commit since the last change of `path` allows what that change removes from `deployment`."""
+    position = changed.get(path)
+    return position is not None and any(r.deployment == deployment and r.position <= position for r in releases)

@@ -49,7 +49,7 @@ class AdHoc:
         nearby = [(str(path), _stamp(path) if path.is_file() else None) for path in self._looked_at]
         return content_hash([self._work_tree.token(), given, nearby])
 
-    def snapshot(self, since: str | None = None) -> Snapshot:  # noqa: ARG002  the same interface: nothing here is history
+    def snapshot(self) -> Snapshot:
         """The directory as it lies there now, as if it had been declared.
 
         An endpoint whose file has no bytes, or that `valohai.yaml` declares wrongly, is left out with a warning. No

@@ -53,7 +53,7 @@ class WorkingDirectory:
             repositories=repositories,
         )
         self._uses_work_tree = False
-        self._last: tuple[Revision, str | None, Snapshot] | None = None
+        self._last: Snapshot | None = None
 
     def token(self) -> str:
         """Differs whenever a snapshot would. Costs no process while git's references are plain files."""
@@ -64,16 +64,16 @@ class WorkingDirectory:
         work = self._work_tree.token() if self._uses_work_tree else ()
         return content_hash([str(revision), declared_files.disk_token(self._root, self._directory), work])
 
-    def snapshot(self, since: str | None = None) -> Snapshot:
+    def snapshot(self) -> Snapshot:
         """What is declared now. Raises `Stalled` where nothing is; an error never looks like an empty state."""
         revision = self._revision()
         if not self._committed:
-            return self._reader.read(revision, since=since, disk=self._disk())
+            return self._reader.read(revision, disk=self._disk())
         if not revision.commit:
             raise Stalled(f"the branch {revision.branch} has no commit yet", hint="git add and git commit what you declare")
-        if self._last is None or self._last[:2] != (revision, since):
-            self._last = (revision, since, self._reader.read(revision, since=since))
-        return self._last[2]
+        if self._last is None or self._last.revision != revision:
+            self._last = self._reader.read(revision)
+        return self._last
 
     def is_ancestor(self, old: str, new: str) -> bool:
         """Whether the commit `new` can reach `old`."""

@@ -92,12 +92,12 @@ class Mirror:
         self.code.close_unused()
         return str(self._revision())
 
-    def snapshot(self, since: str | None = None) -> Snapshot:
+    def snapshot(self) -> Snapshot:
         """What the verified revision declares."""
         revision = self._revision()
         if not revision.commit:
             raise Transient(f"{self.name} was not read yet")
-        return self._reader.read(revision, since=since)
+        return self._reader.read(revision)
 
     def is_ancestor(self, old: str, new: str) -> bool:
         """Whether the commit `new` can reach `old`."""

@@ -43,11 +43,6 @@ class ReleaseIndex:
         return tuple(Release(f.deployment, f.commit, line.position(f.index)) for f in ordered)
 
 
-def released_between(git: Git, old: str, new: str) -> frozenset[str]:
-    """The deployments that a commit of `old..new` releases: what counts after rewritten history."""
-    return frozenset(deployment for deployment, _ in _messages(git, (new, f"^{old}")))
-
-
 def _releases(git: Git, line: Line, span: Sequence[str]) -> list[_Found]:
     messages = _messages(git, span)
     if all(commit in line.indexes for _, commit in messages):

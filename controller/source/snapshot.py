@@ -16,7 +16,7 @@ from controller.source.declared_files import DeclaredFiles
 from controller.source.lineage import Line, read_line
 from controller.source.objects import ObjectReader
 from controller.source.origin import CodeRepositories, Origin, is_ancestor
-from controller.source.releases import ReleaseIndex, released_between
+from controller.source.releases import ReleaseIndex
 from controller.source.versions import Resolved, Surroundings, Versions, WorkingCode
 
 UNCOMMITTED = -1
@@ -58,11 +58,11 @@ class SnapshotReader:
         self._place: CodePlace | None = None
         self._known: dict[str, bytes] = {}
 
-    def read(self, revision: Revision, *, since: str | None = None, disk: Disk | None = None) -> Snapshot:
+    def read(self, revision: Revision, *, disk: Disk | None = None) -> Snapshot:
         """The snapshot at a revision (its commit is empty where a branch has none yet), over `disk` where one is given."""
         with self._lock, self._objects:
             self._follow(revision.commit)
-            return self._snapshot(revision, since, disk)
+            return self._snapshot(revision, disk)
 
     def is_ancestor(self, old: str, new: str) -> bool:
         """Whether `new` can reach `old`; without a process where the line says so."""
@@ -80,13 +80,12 @@ class SnapshotReader:
         if head:
             self._releases.follow(self._objects.git, line)
 
-    def _snapshot(self, revision: Revision, since: str | None, disk: Disk | None) -> Snapshot:
+    def _snapshot(self, revision: Revision, disk: Disk | None) -> Snapshot:
         committed = self._committed(revision.commit)
         found = disk.files if disk else committed
         if not found.files:
             raise _nothing(self.directory, revision)
         resolved, mistakes = self._resolve(found, revision.commit, disk)
-        rewritten = bool(since) and not is_ancestor(self._objects, since or "", revision.commit)
         return Snapshot(
             source=self._name,
             revision=revision,
@@ -97,8 +96,6 @@ class SnapshotReader:
             releases=self._releases.releases(self._line),
             diagnostics=ordered((*found.diagnostics, *mistakes, *(d for r in resolved for d in r.diagnostics))),
             local=disk is not None,
-            rewritten=rewritten,
-            released=self._released(since, revision.commit) if rewritten else frozenset(),
         )
 
     def _committed(self, commit: str) -> DeclaredFiles:
@@ -168,10 +165,6 @@ class SnapshotReader:
             paths = committed.files.keys() | found.files.keys()
             changed.update({p: UNCOMMITTED for p in paths if committed.files.get(p) != found.files.get(p)})
         return changed
-
-    def _released(self, since: str | None, head: str) -> frozenset[str]:
-        known = since and self._objects.tree_of(since)
-        return released_between(self._objects.git, since or "", head) if known and head else frozenset()
 
 
 def _once(disk: Disk | None, path: str) -> Callable[[], WorkingCode]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from controller.model.source import Snapshot, releases_hold
 from controller.source.local import WorkingDirectory
 from tests.source.conftest import Repo
 
@@ -13,6 +14,10 @@ pytestmark = pytest.mark.contract
 
 ALIAS = "pointsman/deployments/eu/aliases/production.yaml"
 RELEASE = "allow\n\nPointsman-Allow-Prune: eu\n\nmore text"
+
+
+def _holds(snapshot: Snapshot, deployment: str, path: str) -> bool:
+    return releases_hold(snapshot.changed, snapshot.releases, deployment, path)
 
 
 def fresh(repo: Repo, tmp_path: Path) -> WorkingDirectory:
@@ -37,11 +42,11 @@ def test_a_release_counts_from_the_change_on(repo: Repo, source: WorkingDirector
     repo.alias("1")
     repo.commit(RELEASE)
     repo.alias(None)
-    assert not source.snapshot().releases_hold("eu", ALIAS)
+    assert not _holds(source.snapshot(), "eu", ALIAS)
     released = repo.commit(RELEASE)
     snapshot = source.snapshot()
-    assert snapshot.releases_hold("eu", ALIAS)
-    assert not snapshot.releases_hold("us", ALIAS)
+    assert _holds(snapshot, "eu", ALIAS)
+    assert not _holds(snapshot, "us", ALIAS)
     assert next((r.commit, r.position) for r in snapshot.releases) == (released, 0)
 
 
@@ -49,7 +54,7 @@ def test_the_commit_itself_may_release(repo: Repo, source: WorkingDirectory) -> 
     repo.version("1")
     repo.alias("1")
     repo.alias(None, RELEASE)
-    assert source.snapshot().releases_hold("eu", ALIAS)
+    assert _holds(source.snapshot(), "eu", ALIAS)
 
 
 def test_a_release_inside_a_merged_branch_counts_where_it_was_merged(
@@ -68,7 +73,7 @@ def test_a_release_inside_a_merged_branch_counts_where_it_was_merged(
     for snapshot in (source.snapshot(), fresh(repo, tmp_path).snapshot()):
         assert [(r.deployment, r.commit, r.position) for r in snapshot.releases] == [("eu", released, 1)]
         assert snapshot.changed[ALIAS] == 1
-        assert snapshot.releases_hold("eu", ALIAS)
+        assert _holds(snapshot, "eu", ALIAS)
 
 
 @pytest.mark.parametrize(
@@ -94,12 +99,10 @@ def test_following_gives_the_same_as_reading_afresh(repo: Repo, source: WorkingD
 def test_rewritten_history_is_told_and_read_afresh(repo: Repo, source: WorkingDirectory) -> None:
     repo.version("1")
     old = repo.version("2")
-    assert not source.snapshot(since=old).rewritten
+    assert source.snapshot().versions["2"].commit == old
     repo.git("reset", "-q", "--hard", "HEAD~1")
     new = repo.version("2", "enabled: false\n", message=RELEASE)
-    snapshot = source.snapshot(since=old)
-    assert snapshot.rewritten
-    assert snapshot.released == {"eu"}
+    snapshot = source.snapshot()
     assert (snapshot.versions["2"].commit, snapshot.versions["2"].text) == (new, b"enabled: false\n")
     assert source.is_ancestor(f"{repo.git('rev-parse', 'HEAD~1')}", new)
     assert not source.is_ancestor(old, new)
@@ -120,7 +123,7 @@ def test_a_head_that_merged_the_old_line_from_the_side_is_read_afresh(
     repo.git("merge", "-q", "--no-ff", "main")
     repo.git("checkout", "-q", "main")
     repo.git("merge", "-q", "--ff-only", "other")
-    snapshot = source.snapshot(since=old.revision.commit)
-    assert not snapshot.rewritten
+    snapshot = source.snapshot()
+    assert source.is_ancestor(old.revision.commit, snapshot.revision.commit)
     assert snapshot.versions["2"].commit == repo.head
-    assert snapshot == fresh(repo, tmp_path).snapshot(since=old.revision.commit)
+    assert snapshot == fresh(repo, tmp_path).snapshot()
