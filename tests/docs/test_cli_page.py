@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import re
 import runpy
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,9 +25,12 @@ def generator() -> dict[str, Any]:
     return runpy.run_path(str(DOCS / "generate_cli.py"))
 
 
-def test_the_page_is_what_the_program_says_of_itself(generator: dict[str, Any]) -> None:
-    page: Callable[[], str] = generator["page"]
-    assert (DOCS / "reference" / "cli.md").read_text() == page(), "run `make docs` and commit docs/reference/cli.md"
+def test_the_page_is_what_the_program_says_of_itself() -> None:
+    """In a process of its own: click keeps a command's help option from the first context that asks for it."""
+    code = "import runpy, sys; sys.stdout.write(runpy.run_path(sys.argv[1])['page']())"
+    command = [sys.executable, "-c", code, str(DOCS / "generate_cli.py")]
+    page = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert (DOCS / "reference" / "cli.md").read_text() == page, "run `make docs` and commit docs/reference/cli.md"
 
 
 def test_every_command_and_option_says_what_it_is_for(generator: dict[str, Any]) -> None:
