@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+import sysconfig
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -14,6 +15,9 @@ from pathlib import Path
 from uv import find_uv_bin
 
 from controller.model.errors import PointsmanError, Stalled, Transient
+
+# Python 3.11 fills these without a lock, and a second thread reads them half full: so here, while one thread imports.
+sysconfig.get_config_vars()
 
 _TICK = 0.1
 _LOG_END = 1 << 16
@@ -52,7 +56,6 @@ class Installer:
     def __init__(self, *, environment: Mapping[str, str] | None = None, timeout: float = 1800.0) -> None:
         self._environment = None if environment is None else installing_environment(environment)
         self._timeout = timeout
-        # Not in `install`: Python 3.11's sysconfig is filled without a lock, and the first two builds ask at once.
         self._uv = find_uv_bin()
 
     def install(self, files: Sequence[Path], target: Path, python: Path, directory: Path, tick: Callable[[], None]) -> None:

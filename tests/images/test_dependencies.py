@@ -244,3 +244,9 @@ def test_an_installation_says_for_whom_it_is(tmp_path: Path) -> None:
     builder_at(tmp_path).build(spec, CODE, lambda what, _done, _total: said.append(what))
     assert "installing requirements of 20181002.0/greet-me" in said
     assert spec.key == spec_of(requirements=LOCKED).key
+
+
+def test_what_tells_where_uv_is_was_read_before_any_thread_began() -> None:
+    """Python 3.11's sysconfig fills its variables without a lock: who asks meanwhile gets None for some."""
+    code = "import sysconfig, controller.images.installer; print('EXE' in (sysconfig._CONFIG_VARS or {}))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "True\n"
