@@ -98,7 +98,8 @@ class FileContent:
 class GoldenRequest:
     """A request with its expected answer: the gate before an alias may move.
 
-    `body` is complete (a form is encoded already, `headers` name its type). `json` is a subset match; `_ANY` there is none.
+    `body` is complete (a form is encoded already, `headers` name its type). `json` is a subset
+    match and counts only with `expects_json`: null is an expectation too.
     """
 
     name: str
