@@ -17,7 +17,11 @@ from controller.model.source import Release, Revision, releases_hold
 class TargetProfile:
     """What rendering must know of a target. `url` is the gateway's own, without a trailing slash.
 
-    `base_platform` is set on the process runtime only: it takes the place of every base image.
+    `gateway_class` is the `controllerName` of the gateway's class, `features` what that class says it supports
+    (GatewayClass `status.supportedFeatures`), `listener` the Gateway's listener (None: any), `hostnames` those of every
+    route (none: any). `base_platform` is set on the process runtime only: it takes the place of every base image.
+    `registry` is where images are pulled from, by pods. `namespace`, where given, is used for every project.
+    `security` is one of `root-bounded`, `restricted`, `none`; `open_access` allows deployments without `access`.
     """
 
     name: str
@@ -32,6 +36,17 @@ class TargetProfile:
     registry: str = "pointsman.local"
     installation: str = "default"
     drain_seconds: float = 30.0
+    features: frozenset[str] = frozenset()
+    listener: str | None = None
+    hostnames: tuple[str, ...] = ()
+    namespace: str | None = None
+    security: str = "root-bounded"
+    pull_secrets: tuple[str, ...] = ()
+    open_access: bool = True
+
+    def namespace_of(self, unit: UnitKey) -> str:
+        """Where the objects and the record of a unit lie on this target."""
+        return self.namespace or unit.namespace
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ SOURCE = PREFIX + "source"
 SCALE = PREFIX + "scale"
 METADATA = PREFIX + "valohai-metadata"
 PRUNE = PREFIX + "prune"
+RECONCILE = PREFIX + "reconcile"
 RESTARTED = PREFIX + "restarted-at"
 DISABLED = "disabled"
 

@@ -22,16 +22,28 @@ API_VERSIONS: Mapping[str, str] = {
     "HorizontalPodAutoscaler": "autoscaling/v2",
     "PodDisruptionBudget": "policy/v1",
     "HTTPRoute": "gateway.networking.k8s.io/v1",
+    "Gateway": "gateway.networking.k8s.io/v1",
+    "GatewayClass": "gateway.networking.k8s.io/v1",
+    "Middleware": "traefik.io/v1alpha1",
+    "SecurityPolicy": "gateway.envoyproxy.io/v1alpha1",
+    "Node": "v1",
+    "Event": "events.k8s.io/v1",
+    "Lease": "coordination.k8s.io/v1",
 }
+
+CLUSTER_SCOPED = frozenset({"Namespace", "Node", "GatewayClass"})
 
 # The kinds that Pointsman writes for a unit, in the order in which they are created; deleted the other way round.
 APPLY_ORDER = (
     "Namespace",
     "ServiceAccount",
+    "Secret",
     "Deployment",
     "Service",
     "PodDisruptionBudget",
     "HorizontalPodAutoscaler",
+    "Middleware",
+    "SecurityPolicy",
     "HTTPRoute",
 )
 
