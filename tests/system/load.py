@@ -1,11 +1,12 @@
-"""Clients that ask one URL without a pause over kept connections, and judge every answer."""
+"""Clients that ask one URL without a pause, over kept connections and new ones, and judge every answer."""
 
 from __future__ import annotations
 
 import http.client
 import json
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -22,17 +23,25 @@ def version_agrees(headers: Mapping[str, str], said: Mapping[str, Any]) -> str |
 
 
 class Load:
-    """A context manager; afterwards `faults` and `answers` say how it was."""
+    """A context manager; afterwards `faults` and `answers` say how it was.
 
-    def __init__(self, url: str, judge: Judge) -> None:
-        self._address = urlsplit(url)
+    `urls` is one URL, or the same path at several gateways, which the clients share. Beside the `CLIENTS` that keep
+    their connections, `fresh` clients open a new one for every request.
+    """
+
+    def __init__(self, urls: str | Sequence[str], judge: Judge, *, fresh: int = 0, pause: float = 0.01) -> None:
+        self._addresses = [urlsplit(url) for url in ([urls] if isinstance(urls, str) else urls)]
         self._judge = judge
+        self._pause = pause
         self._done = threading.Event()
-        self._threads = [threading.Thread(target=self._run, name=f"load-{n}") for n in range(CLIENTS)]
+        clients = CLIENTS + fresh
+        self._threads = [threading.Thread(target=self._run, args=(n,), name=f"load-{n}") for n in range(clients)]
+        self._started = 0.0
         self.faults: list[str] = []
-        self.answers = [0] * CLIENTS
+        self.answers = [0] * clients
 
     def __enter__(self) -> Self:
+        self._started = time.monotonic()
         for thread in self._threads:
             thread.start()
         return self
@@ -42,22 +51,23 @@ class Load:
         for thread in self._threads:
             thread.join()
 
-    def _run(self) -> None:
-        number = self._threads.index(threading.current_thread())
-        connection = http.client.HTTPConnection(self._address.hostname or "", self._address.port, timeout=20)
+    def _run(self, number: int) -> None:
+        address = self._addresses[number % len(self._addresses)]
+        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=20)
         try:
-            while not self._done.wait(0.01):
-                fault = self._ask(connection)
+            while not self._done.wait(self._pause):
+                fault = self._ask(connection, address.path)
                 self.answers[number] += 1
                 if fault:
-                    self.faults.append(fault)
+                    self.faults.append(f"after {time.monotonic() - self._started:.2f} s at {address.netloc}: {fault}")
+                if fault or number >= CLIENTS:
                     connection.close()
         finally:
             connection.close()
 
-    def _ask(self, connection: http.client.HTTPConnection) -> str | None:
+    def _ask(self, connection: http.client.HTTPConnection, path: str) -> str | None:
         try:
-            connection.request("GET", self._address.path)
+            connection.request("GET", path)
             answer = connection.getresponse()
             body = answer.read()
         except (OSError, http.client.HTTPException) as error:
