@@ -26,6 +26,9 @@ from controller.loading.nodes import ListNode, MapNode, Node, Scalar
 from controller.loading.schema_problems import MAX_PROBLEMS, problems_in
 
 SCHEMAS = ("project", "version", "deployment", "alias", "golden", "valohai-endpoint")
+"""Those of the declared format."""
+CONTROLLER = "controller"
+"""That of the controller's own configuration."""
 
 
 class _WrittenNumber:
@@ -43,7 +46,7 @@ class _WrittenFloat(_WrittenNumber, float):
 
 
 def schema(name: str) -> Mapping[str, Any]:
-    """One of `SCHEMAS` as plain JSON."""
+    """One of the shipped schemas as plain JSON."""
     return _all_schemas()[name]
 
 
@@ -129,7 +132,7 @@ def _validator(name: str) -> Any:
 
 @cache
 def _all_schemas() -> Mapping[str, Mapping[str, Any]]:
-    return {name: json.loads(_folder().joinpath(f"{name}.json").read_text("utf-8")) for name in SCHEMAS}
+    return {name: json.loads(_folder().joinpath(f"{name}.json").read_text("utf-8")) for name in (*SCHEMAS, CONTROLLER)}
 
 
 def _folder() -> Traversable:

@@ -1,7 +1,7 @@
 """Every diagnostic code with its title: stable, documented in `docs/errors/<code>.md`.
 
 PM1xx reading a file, PM2xx one file against its schema, PM3xx files against each other, PM4xx the code's own files,
-PM5xx the source (git), PM6xx and above targets and plans.
+PM5xx the source (git), PM6xx what a source claims, PM7xx the controller's own configuration.
 """
 
 from __future__ import annotations
@@ -69,4 +69,12 @@ CODES: Mapping[str, str] = {
     "PM506": "A file is a Git LFS pointer",
     "PM507": "The code repository is not granted",
     "PM508": "The clone is shallow",
+    "PM701": "A target needs exactly one way to be reached",
+    "PM702": "Which target is the default is not clear",
+    "PM703": "A setting that means nothing here",
+    "PM704": "Plain HTTP where it was not allowed",
+    "PM705": "A grant for a target that does not exist",
+    "PM706": "Credentials that do not go with the repository",
+    "PM707": "Two sources of the same directory",
+    "PM708": "A file that the configuration names is not there",
 }

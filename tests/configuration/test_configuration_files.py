@@ -1,0 +1,129 @@
+"""Good and bad `controller.yaml` files: every message names line, column and what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from controller.loading.configuration import LoadedConfiguration, load_configuration
+from controller.model.configuration import (
+    Configuration,
+    EmbeddedAccess,
+    GatewayPods,
+    Grants,
+    InClusterAccess,
+    KubeconfigAccess,
+    LeaderElection,
+    RegistrySettings,
+    StateSettings,
+)
+
+pytestmark = pytest.mark.pure
+
+FILES = Path(__file__).parent / "files"
+CASES = sorted(path.stem for path in FILES.glob("*.yaml"))
+
+
+def loaded(case: str) -> LoadedConfiguration:
+    data = (FILES / f"{case}.yaml").read_bytes()
+    return load_configuration(data, Path("/etc/pointsman/controller.yaml"), state_home=Path("/home/me/.local/state"))
+
+
+def valid(case: str) -> Configuration:
+    found = loaded(case)
+    assert found.diagnostics == ()
+    assert found.configuration
+    return found.configuration
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if not case.startswith("valid-")])
+def test_what_an_operator_reads(case: str) -> None:
+    found = loaded(case)
+    assert found.configuration is None
+    assert "".join(f"{d}\n" for d in found.diagnostics) == (FILES / f"{case}.txt").read_text("utf-8")
+    assert "sesame" not in str(found.diagnostics)
+    for diagnostic in found.diagnostics:
+        assert diagnostic.hint, diagnostic
+
+
+def test_the_smallest_file_has_careful_defaults() -> None:
+    configuration = valid("valid-smallest")
+    directory = Path("/home/me/.local/state/pointsman/controller-default")
+    assert configuration.state == StateSettings(directory, directory / "cache", directory / "mirrors", directory / "history")
+    assert configuration.default == "laptop"
+    assert configuration.health == ("127.0.0.1", 8081)
+    source, target = configuration.sources["mnist"], configuration.targets["laptop"]
+    assert source.grants == Grants(("ruksi/mnist",), ("laptop",))
+    assert (source.branch, source.path, source.interval) == (None, "pointsman", 60.0)
+    assert target.access == EmbeddedAccess(directory / "embedded-laptop")
+    assert target.allow_exec == ()
+    assert configuration.leader_election == LeaderElection(enabled=True, duration=15.0)
+
+
+def test_every_setting_is_read() -> None:
+    configuration = valid("valid-everything")
+    here = Path("/etc/pointsman")
+    assert configuration.state.cache == here / "cache"
+    assert configuration.state.mirrors == Path("/mnt/mirrors")
+    assert configuration.default == "us-east"
+    assert configuration.health == ("::", 9000)
+    assert (configuration.platform, configuration.mirrors) == ("linux/arm64", {"docker.io": "https://mirror.example.com"})
+    assert configuration.leader_election == LeaderElection(enabled=False, duration=30.0, identity="one")
+    assert (configuration.concurrency, configuration.log, configuration.installation) == (4, "console", "production")
+
+
+def test_every_setting_of_a_source_is_read() -> None:
+    source = valid("valid-everything").sources["mnist"]
+    here = Path("/etc/pointsman/git")
+    assert (source.branch, source.path, source.interval) == ("main", "deploy/pointsman", 90.0)
+    assert (source.credentials.token, source.credentials.username) == (here / "token", "bot")
+    assert source.credentials.files == (here / "token", here / "ca.crt")
+    assert source.grants.code_repositories == ("https://git.example.com/ruksi/code.git",)
+    assert source.grants.file_prefixes == ("s3://models/", "https://models.example.com/public/")
+
+
+def test_every_setting_of_a_target_is_read() -> None:
+    targets = valid("valid-everything").targets
+    target = targets["us-east"]
+    assert target.access == KubeconfigAccess(Path("/etc/pointsman/clusters/us-east"), "admin")
+    assert target.gateway
+    assert (target.gateway.namespace, target.gateway.name, target.gateway.listener) == ("edge", "public", "https")
+    assert target.gateway.hostnames == ("ml.example.com", "*.ml.example.com")
+    assert target.gateway.pods == GatewayPods("traefik", {"app": "traefik"}, 8000)
+    credentials = Path("/etc/pointsman/registry.json")
+    registry = RegistrySettings("http://10.0.0.1:5000/pointsman", "127.0.0.1:5000/pointsman", credentials, insecure=True)
+    assert target.registry == registry
+    assert (target.security, target.pull_secrets, target.open_access) == ("restricted", ("registry",), False)
+    assert (target.namespace, target.controller_namespace) == ("models", "pointsman")
+    assert (target.min_ready_seconds, target.drain, target.qps, target.burst) == (0, 60.0, 12.5, 20)
+    assert target.allow_exec == ("aws",)
+    hub = targets["hub"]
+    assert hub.access == InClusterAccess()
+    assert hub.gateway
+    assert hub.gateway.replicas == ("http://10.0.0.4:8000", "http://10.0.0.5:8000")
+    assert hub.registry
+    assert hub.registry.pull == "registry.example.com/pointsman"
+    assert targets["laptop"].access == EmbeddedAccess(Path("/etc/pointsman/laptop"), 9000)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "project", "allowed"),
+    [
+        ("ruksi/mnist", "ruksi/mnist", True),
+        ("ruksi/mnist", "ruksi/mnist2", False),
+        ("ruksi/*", "ruksi/anything", True),
+        ("ruksi/*", "other/anything", False),
+        ("*/mnist", "other/mnist", True),
+        ("*/*", "any/thing", True),
+    ],
+)
+def test_a_project_is_granted_by_its_pattern(pattern: str, project: str, allowed: bool) -> None:
+    assert Grants((pattern,), ()).allows_project(project) is allowed
+
+
+def test_no_bytes_make_it_fail() -> None:
+    for data in (b"\xff", b"[" * 5000, b"&a [*a]", b"- x", b"1", b"sources: 3\ntargets: []\nformat: 1"):
+        found = load_configuration(data, Path("/c.yaml"), state_home=Path("/s"))
+        assert found.configuration is None
+        assert found.diagnostics
