@@ -79,12 +79,16 @@ class Workload:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One URL = one HTTPRoute = one rule. `template` lacks its backend: `routes.with_backend` fills it in."""
+    """One URL = one HTTPRoute = one rule. `template` lacks its backend: `routes.with_backend` fills it in.
+
+    `policy` is what has to be there before the route, for gateways whose access rules name a route.
+    """
 
     key: ObjectKey
     path: str
     endpoint: str
     template: Object
+    policy: Object | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +131,15 @@ class DesiredState:
     """What a person should know before anything starts; they change nothing."""
     undeclared: bool = False
     """Git never had it, so no removal waits for a person: what `up` served before there was a declared tree."""
+    target: TargetProfile | None = None
+    """What it was rendered for."""
+    guards: tuple[ObjectKey, ...] = ()
+    """What the gateway asks for passwords with, for the whole unit: unless all of it is in `shared` or on the target, no
+    route is written, so that none is ever open."""
+    moved: str | None = None
+    """The target that a `gone` deployment left this one for: no person has to release that."""
+    moved_ready: bool = False
+    """Whether it is Ready there; until then everything stays here."""
 
     def released(self, path: str) -> bool:
         """Whether a commit since the last change of `path` carries this deployment's `Pointsman-Allow-Prune` line."""

@@ -62,9 +62,9 @@ def _template(scope: Scope, name: str, pods: PodSettings, annotations: dict[str,
     said = {labels.UNIT_NAME: str(scope.unit), **annotations, labels.METADATA: pods.metadata}
     spec = {
         "automountServiceAccountToken": False,
-        "containers": [_container(pods)],
+        "containers": [_container(pods, scope.target.security)],
         "enableServiceLinks": False,  # they would fill the environment with every Service of the namespace
-        "securityContext": security.pod_context(),
+        "securityContext": security.pod_context(scope.target.security),
         "serviceAccountName": service_account_name(scope.unit),
         "terminationGracePeriodSeconds": PRE_STOP + math.ceil(pods.timeout) + END_GRACE,
         "topologySpreadConstraints": [_spread(name, key) for key in ("kubernetes.io/hostname", "topology.kubernetes.io/zone")],
@@ -74,7 +74,7 @@ def _template(scope: Scope, name: str, pods: PodSettings, annotations: dict[str,
     return {"metadata": {"annotations": said, "labels": scope.labels(name)}, "spec": spec}
 
 
-def _container(pods: PodSettings) -> dict[str, Any]:
+def _container(pods: PodSettings, profile: str) -> dict[str, Any]:
     found = {
         "command": [literal(part) for part in pods.command.arguments],
         "env": variables(pods.environment),
@@ -83,7 +83,7 @@ def _container(pods: PodSettings) -> dict[str, Any]:
         "lifecycle": {"preStop": {"sleep": {"seconds": PRE_STOP}}},
         "name": CONTAINER,
         "ports": [{"containerPort": pods.command.port, "name": probes.PORT_NAME, "protocol": "TCP"}],
-        "securityContext": security.container_context(),
+        "securityContext": security.container_context(profile, pods.command.port),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [metadata.mount()],
         "workingDir": CODE_DIRECTORY,

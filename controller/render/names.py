@@ -49,6 +49,11 @@ def service_account_name(unit: UnitKey) -> str:
     return f"pointsman-{slug(unit.deployment, 30)}-{unit.hash}"
 
 
+def users_name(unit: UnitKey) -> str:
+    """The gateway's copy of the users of a unit, and what asks for their passwords."""
+    return f"pointsman-users-{slug(unit.deployment, 30)}-{unit.hash}"
+
+
 def _name(endpoint: str, segment: str, content: Any) -> str:
     return f"{slug(endpoint, 20)}-{slug(segment, 14)}-{content_hash(content, 10)}"
 

@@ -6,76 +6,80 @@ from collections.abc import Mapping
 from typing import Any
 
 from controller.model import labels
-from controller.model.declared import Alias, Deployment, ServedVersion
-from controller.model.desired import AliasRoutes, Route
-from controller.model.errors import Stalled
+from controller.model.declared import Alias, Deployment, EndpointSettings, ServedVersion
+from controller.model.desired import AliasRoutes, Route, TargetProfile
+from controller.render.access import EMBEDDED_CLASS, Guard
 from controller.render.names import route_name
 from controller.render.scope import Scope
 
-EMBEDDED_CLASS = "pointsman.dev/embedded"
 _GATEWAY_GROUP = "gateway.networking.k8s.io"
 _MOST_SECONDS = 99_999
 """A unit of Gateway API's Duration has at most five digits (GEP-2257)."""
 
 
-def version_route(scope: Scope, served_by: Deployment, served: ServedVersion, endpoint: str) -> Route:
+def version_route(scope: Scope, guard: Guard, served: ServedVersion, endpoint: str) -> Route:
     """The URL of one endpoint of one version."""
     version = served.version.name
-    return _route(
-        scope, served_by, version, endpoint, timeout=served.settings[endpoint].timeout, said={labels.VERSION: version}
-    )
+    return _route(scope, guard, version, endpoint, timeout=served.settings[endpoint].timeout, said={labels.VERSION: version})
 
 
-def alias_routes(scope: Scope, served_by: Deployment, alias: Alias) -> AliasRoutes:
+def alias_routes(scope: Scope, guard: Guard, served_by: Deployment, alias: Alias) -> AliasRoutes:
     """The URLs of an alias: those of its version's endpoints."""
     served = served_by.versions[alias.version]
     said = {labels.ALIAS: alias.name}
     routes: Mapping[str, Route] = {
-        endpoint: _route(scope, served_by, alias.name, endpoint, timeout=served.settings[endpoint].timeout, said=said)
+        endpoint: _route(scope, guard, alias.name, endpoint, timeout=served.settings[endpoint].timeout, said=said)
         for endpoint in served.version.endpoints
     }
     return AliasRoutes(alias.name, alias.version, alias.location.file, routes)
 
 
-def _route(
-    scope: Scope, served_by: Deployment, segment: str, endpoint: str, *, timeout: float, said: Mapping[str, str]
-) -> Route:
+def timeout_notices(target: TargetProfile, served_by: Deployment) -> tuple[str, ...]:
+    """One sentence per endpoint whose timeout somebody chose and this target's gateway does not keep."""
+    if has_timeouts(target):
+        return ()
+    settings = (item for served in served_by.versions.values() for item in served.settings.items())
+    chosen = sorted({(endpoint, s.timeout) for endpoint, s in settings if s.timeout != EndpointSettings().timeout})
+    lead = f"gateway class {target.gateway_class} ends no request that takes too long"
+    return tuple(f"{endpoint}: {lead}; timeout {duration(seconds)} has no effect there" for endpoint, seconds in chosen)
+
+
+def has_timeouts(target: TargetProfile) -> bool:
+    """Whether the gateway keeps `timeouts` of a rule: an optional feature, which some classes refuse the whole rule for."""
+    return target.gateway_class == EMBEDDED_CLASS or "HTTPRouteRequestTimeout" in target.features
+
+
+def _route(scope: Scope, guard: Guard, segment: str, endpoint: str, *, timeout: float, said: Mapping[str, str]) -> Route:
     path = f"{scope.unit.path}/{segment}/{endpoint}"
     name = route_name(endpoint, segment, path)
     rule = {
         "matches": [{"path": {"type": "PathPrefix", "value": path}}],
-        "filters": [*_access(scope, served_by), _prefix_headers(path)],
-        "timeouts": {"request": duration(timeout)},
+        "filters": [*guard.filters, _prefix_headers(path, guard.removed)],
+        **({"timeouts": {"request": duration(timeout)}} if has_timeouts(scope.target) else {}),
     }
+    annotations = {**said, labels.ENDPOINT: endpoint, labels.PATH: path}
+    hostnames = {"hostnames": list(scope.target.hostnames)} if scope.target.hostnames else {}
+    body = {"spec": {**hostnames, "parentRefs": [_parent(scope.target)], "rules": [rule]}}
+    template = scope.object("HTTPRoute", name, body, annotations=annotations)
+    policy = guard.policy(name, annotations) if guard.policy else None
+    return Route(scope.key("HTTPRoute", name), path, endpoint, template, policy)
+
+
+def _parent(target: TargetProfile) -> dict[str, str]:
     parent = {
         "group": _GATEWAY_GROUP,
         "kind": "Gateway",
-        "name": scope.target.gateway,
-        "namespace": scope.target.gateway_namespace,
+        "name": target.gateway,
+        "namespace": target.gateway_namespace,
     }
-    annotations = {**said, labels.ENDPOINT: endpoint, labels.PATH: path}
-    template = scope.object("HTTPRoute", name, {"spec": {"parentRefs": [parent], "rules": [rule]}}, annotations=annotations)
-    return Route(scope.key("HTTPRoute", name), path, endpoint, template)
+    return {**parent, "sectionName": target.listener} if target.listener else parent
 
 
-def _prefix_headers(path: str) -> dict[str, Any]:
+def _prefix_headers(path: str, removed: tuple[str, ...]) -> dict[str, Any]:
     """The endpoint sees the full path, and in headers the prefix that was used: the version's or the alias's."""
     values = [{"name": name, "value": path} for name in (labels.VH_PREFIX, labels.FORWARDED_PREFIX)]
-    return {"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": values}}
-
-
-def _access(scope: Scope, served_by: Deployment) -> list[dict[str, Any]]:
-    """The filter that asks for a password, first in the list. A gateway that cannot ask gets no route at all."""
-    if served_by.basic_auth is None:
-        return []
-    if scope.target.gateway_class != EMBEDDED_CLASS:
-        raise Stalled(
-            f"deployment {served_by.name}: access.basicAuth cannot be had from gateway class {scope.target.gateway_class!r}"
-            f" of target {scope.target.name!r}; nothing is served open instead",
-            hint=f"{served_by.location}: remove `access`, or choose another `target`",
-        )
-    reference = {"group": "pointsman.dev", "kind": "BasicAuth", "name": served_by.basic_auth}
-    return [{"type": "ExtensionRef", "extensionRef": reference}]
+    modifier: dict[str, Any] = {"set": values, **({"remove": list(removed)} if removed else {})}
+    return {"type": "RequestHeaderModifier", "requestHeaderModifier": modifier}
 
 
 def duration(seconds: float) -> str:

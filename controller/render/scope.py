@@ -23,7 +23,7 @@ class Scope:
 
     @cached_property
     def namespace(self) -> str:
-        return self.unit.namespace
+        return self.target.namespace_of(self.unit)
 
     @property
     def in_container(self) -> bool:

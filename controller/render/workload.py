@@ -16,7 +16,6 @@ from controller.render.metadata import metadata_text
 from controller.render.names import workload_name
 from controller.render.placement import placement, resources
 from controller.render.scope import Scope
-from controller.render.security import PROFILE
 from controller.render.service import service
 
 
@@ -81,7 +80,7 @@ def _name(scope: Scope, version: str, endpoint: str, spec: ImageSpec, pods: PodS
         resources=pods.resources,
         placement=pods.placement,
         probe=pods.probe,
-        security=PROFILE,
+        security=scope.target.security,
     )
 
 

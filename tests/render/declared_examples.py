@@ -21,6 +21,7 @@ from controller.model.declared import (
 )
 from controller.model.desired import DesiredState, TargetProfile, Workload
 from controller.model.diagnostics import Location
+from controller.model.secret import Secret
 from controller.model.source import CodeTree, Release, Revision, Snapshot
 from controller.render.renderer import render
 
@@ -34,10 +35,20 @@ KUBERNETES = TargetProfile(
     url="https://inference.example.com",
     gateway="inference",
     gateway_namespace="gateways",
-    gateway_class="traefik",
+    gateway_class="traefik.io/gateway-controller",
     platform="linux/amd64",
     registry="registry.example.com/models",
+    listener="web",
+    hostnames=("inference.example.com",),
+    pull_secrets=("registry",),
 )
+ENVOY = replace(
+    KUBERNETES,
+    gateway_class="gateway.envoyproxy.io/gatewayclass-controller",
+    features=frozenset({"HTTPRouteRequestTimeout"}),
+    security="restricted",
+)
+USERS = Secret("# who may come in\nann:{SHA}2fmVx6X3BpYg1lUPiDVSWlyMOJY=\npointsman-probe:{SHA}uU0nuZNNPgilLlLX2n2r+sSE7+N=\n")
 EMBEDDED = TargetProfile(
     name="embedded",
     kind="embedded",
@@ -114,8 +125,10 @@ def with_endpoint(endpoint: VersionEndpoint, settings: EndpointSettings, *, vers
     return replace(a_deployment(version), versions={version: served})
 
 
-def rendered(deployment: Deployment | None = None, target: TargetProfile = KUBERNETES) -> DesiredState:
-    return render(declared(deployment), "americas", target, {})
+def rendered(
+    deployment: Deployment | None = None, target: TargetProfile = KUBERNETES, users: Secret | None = None
+) -> DesiredState:
+    return render(declared(deployment), "americas", target, {}, users=users)
 
 
 def only_workload(endpoint: VersionEndpoint, settings: EndpointSettings, target: TargetProfile = KUBERNETES) -> Workload:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from declared_examples import KUBERNETES, a_deployment, a_version, declared
+from declared_examples import ENVOY, KUBERNETES, a_deployment, a_version, declared
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -129,7 +129,7 @@ def test_objects_have_no_leaf_that_the_server_would_drop(state: DeclaredState) -
 @PATIENT
 @given(states())
 def test_durations_are_in_the_gateways_grammar(state: DeclaredState) -> None:
-    for route in render(state, "americas", KUBERNETES, {}).version_routes.values():
+    for route in render(state, "americas", ENVOY, {}).version_routes.values():
         text = route.template["spec"]["rules"][0]["timeouts"]["request"]
         assert re.fullmatch(r"([0-9]{1,5}(h|m|s|ms)){1,4}", text)
         assert not re.fullmatch(r"(0(h|m|s|ms))+", text)

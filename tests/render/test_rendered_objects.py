@@ -10,7 +10,18 @@ from typing import Any
 
 import pytest
 import yaml
-from declared_examples import ALIAS_FILE, EMBEDDED, KUBERNETES, REVISION, a_deployment, declared, rendered, snapshot
+from declared_examples import (
+    ALIAS_FILE,
+    EMBEDDED,
+    ENVOY,
+    KUBERNETES,
+    REVISION,
+    USERS,
+    a_deployment,
+    declared,
+    rendered,
+    snapshot,
+)
 
 from controller.model import labels
 from controller.model.desired import DesiredState
@@ -37,16 +48,14 @@ def every_object(desired: DesiredState) -> Iterator[dict[str, Any]]:
     yield from map(dict, desired.shared)
     for workload in desired.workloads.values():
         yield from (dict(o) for o in (*workload.objects, workload.disruption, workload.autoscaler) if o)
-    for route in desired.version_routes.values():
-        yield dict(route.template)
-    for alias in desired.aliases.values():
-        yield from (dict(route.template) for route in alias.routes.values())
+    routes = [*desired.version_routes.values(), *(r for alias in desired.aliases.values() for r in alias.routes.values())]
+    yield from (dict(o) for route in routes for o in (route.policy, route.template) if o)
 
 
-@pytest.mark.parametrize(("name", "target"), [("kubernetes", KUBERNETES), ("embedded", EMBEDDED)])
+@pytest.mark.parametrize(("name", "target"), [("kubernetes", KUBERNETES), ("envoy", ENVOY), ("embedded", EMBEDDED)])
 def test_the_documented_project(name: str, target: Any) -> None:
-    access = "predictors" if target is EMBEDDED else None
-    desired = render(declared(a_deployment(basic_auth=access)), "americas", target, {}, snapshot=snapshot())
+    found = declared(a_deployment(basic_auth="predictors"))
+    desired = render(found, "americas", target, {}, users=USERS, snapshot=snapshot())
     text = yaml.dump_all(every_object(desired), Dumper=Plain, width=1000)
     path = GOLDEN / f"{name}.yaml"
     if os.environ.get("UPDATE_GOLDEN"):
@@ -117,8 +126,9 @@ def test_a_route_takes_the_backend_that_the_plan_chooses() -> None:
 
 
 def test_access_that_a_gateway_cannot_keep_is_refused_not_served_open() -> None:
-    with pytest.raises(Stalled, match=r"access\.basicAuth cannot be had from gateway class 'traefik'"):
-        rendered(a_deployment(basic_auth="predictors"))
+    unknown = replace(KUBERNETES, gateway_class="example.com/gateway")
+    with pytest.raises(Stalled, match=r"access\.basicAuth cannot be had from gateway class 'example.com/gateway'"):
+        rendered(a_deployment(basic_auth="predictors"), unknown, USERS)
 
 
 def test_a_workload_waits_for_the_secrets_of_its_environment_and_of_its_users() -> None:
