@@ -50,6 +50,11 @@ class Place:
         return (self.source / DECLARED / "project.yaml").is_file()
 
     @property
+    def declared_root(self) -> Path:
+        """The declared directory on the disk."""
+        return self.source / DECLARED
+
+    @property
     def declared_directory(self) -> str:
         """The declared directory relative to the repository's root, below which it may lie deeper."""
         repository = Repository.around(self.source)
@@ -75,6 +80,17 @@ def find_place(start: Path | None, state: Path | None) -> Place:
 def state_home() -> Path:
     """`$XDG_STATE_HOME`, else its default."""
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+
+
+def config_home() -> Path:
+    """`$XDG_CONFIG_HOME`, else its default."""
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+
+
+def kubeconfig_paths() -> Path | None:
+    """`$KUBECONFIG`, one path or several with colons between; None for kubectl's default."""
+    found = os.environ.get("KUBECONFIG")
+    return Path(found) if found else None
 
 
 def environment() -> Mapping[str, str]:
@@ -110,7 +126,8 @@ def cluster_client(place: Place) -> Iterator[ClusterClient]:
         return
     if not place.state.store.is_dir():
         raise Stalled(
-            f"nothing was ever served from {place.source}", hint="pointsman up, or --state for another state directory"
+            f"nothing was ever served from {place.source}",
+            hint="pointsman up; --state for another state directory; --context for a Kubernetes target",
         )
     with OwnerLock(place.state.lock), EmbeddedStore(place.state.store, secrets=SecretFiles(place.state.secrets)) as store:
         yield store

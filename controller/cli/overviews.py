@@ -38,10 +38,11 @@ def look(place: Place, looker: Looker, chosen: Chosen) -> Overview:
         diagnostics=outlook.diagnostics,
         units=units,
     )
-    return replace(found, units=_chosen(units, chosen))
+    return replace(found, units=chosen_units(units, chosen))
 
 
-def _chosen(units: tuple[UnitStatus, ...], chosen: Chosen) -> tuple[UnitStatus, ...]:
+def chosen_units(units: tuple[UnitStatus, ...], chosen: Chosen) -> tuple[UnitStatus, ...]:
+    """Those that are asked for. Raises Stalled for a deployment or alias that none of them has."""
     if chosen.deployment is None:
         return units
     found = tuple(status for status in units if status.unit.deployment == chosen.deployment)

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from datetime import UTC, datetime
 
 import click
 
-from controller.cli.context import Place, cluster_client, find_place, state_option
+from controller.cli.context import Place
 from controller.cli.output import hint, note
+from controller.cli.reach.opening import Reached, reach
+from controller.cli.reach.options import Where, where_options
+from controller.cli.records_of import Recorded, change_record, units_of
 from controller.cli.selection import complete_deployments
 from controller.embedded.remote import RemoteStore
-from controller.loading.schema_problems import did_you_mean
-from controller.model.errors import Stalled
-from controller.model.identity import UnitKey
+from controller.model import labels
 from controller.plan.memory import forgiven
-from controller.state.records import Records
 
 
 @click.command()
 @click.argument("deployment", required=False, shell_complete=complete_deployments)
-@state_option
-def reconcile(deployment: str | None, state: Path | None) -> None:
+@where_options
+def reconcile(deployment: str | None, where: Where) -> None:
     r"""Forget what was given up or failed, and try again: all deployments, or one.
 
     A running controller starts at once, builds included. Without one it is noted for the next start.
@@ -30,13 +30,17 @@ def reconcile(deployment: str | None, state: Path | None) -> None:
       pointsman reconcile
       pointsman reconcile americas
     """
-    place = find_place(None, state)
-    if place.state.owner is not None:
-        units = _ask(place, deployment)
-        words = "is tried again"
-    else:
-        units = _forgive(place, deployment)
-        words = "will be tried again by the next pointsman up"
+    with reach(where) as reached:
+        found = units_of(reached, deployment)
+        if reached.place is None:
+            units = [_request(reached, each) for each in found]
+            words = "is tried again by its controller"
+        elif reached.place.state.owner is not None:
+            units = _ask(reached.place, deployment)
+            words = "is tried again"
+        else:
+            units = [_forgive(reached, each) for each in found]
+            words = "will be tried again by the next pointsman up"
     for unit in units:
         click.echo(f"{unit} {words}")
     if not units:
@@ -45,27 +49,22 @@ def reconcile(deployment: str | None, state: Path | None) -> None:
 
 
 def _ask(place: Place, deployment: str | None) -> list[str]:
-    remote = RemoteStore.at(place.state.socket)
-    if deployment is not None:
-        _require(deployment, [record.unit for record in Records(remote).all()])
-    answer = remote.call("reconcile", {"deployment": deployment} if deployment else {})
+    """The running embedded controller, through its socket: it may be building, which no record knows."""
+    answer = RemoteStore.at(place.state.socket).call("reconcile", {"deployment": deployment} if deployment else {})
     return [str(unit) for unit in answer["units"]]
 
 
-def _forgive(place: Place, deployment: str | None) -> list[str]:
-    """Strike the facts from the records, by compare-and-swap."""
-    with cluster_client(place) as client:
-        records = Records(client)
-        units = [record.unit for record in records.all()]
-        if deployment is not None:
-            _require(deployment, units)
-        asked = [unit for unit in units if deployment in (None, unit.deployment)]
-        for unit in asked:
-            records.change(unit, forgiven)
-    return [str(unit) for unit in asked]
+def _forgive(reached: Reached, found: Recorded) -> str:
+    """Strike what failed from the record, by compare-and-swap."""
+    change_record(reached, found, forgiven)
+    return str(found.unit)
 
 
-def _require(deployment: str, units: list[UnitKey]) -> None:
-    known = [unit.deployment for unit in units]
-    if deployment not in known:
-        raise Stalled(f"there is no deployment `{deployment}` here", hint=did_you_mean(deployment, known) or "pointsman status")
+def _request(reached: Reached, found: Recorded) -> str:
+    """Leave word on the record too: a controller watches it, also where nothing was to be struck."""
+    change_record(reached, found, forgiven)
+    stamp = {labels.REQUESTED: datetime.now(UTC).isoformat(timespec="milliseconds")}
+    where = {"name": found.unit.record_name, "namespace": found.namespace, "uid": found.uid}
+    word = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {**where, "annotations": stamp}}
+    reached.client.apply(word, manager=labels.RECONCILE_MANAGER)
+    return str(found.unit)

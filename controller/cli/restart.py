@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 import click
 
-from controller.cli.context import cluster_client, find_place, state_option
-from controller.cli.records_of import units_of
+from controller.cli.reach.opening import Reached, reach
+from controller.cli.reach.options import Where, where_options
+from controller.cli.records_of import unit_of, workloads_of
 from controller.cli.selection import complete_deployments
 from controller.loading.schema_problems import did_you_mean
 from controller.model import labels
 from controller.model.errors import Stalled
-from controller.model.identity import UnitKey
 from controller.model.objects import Object, annotation
-from controller.model.ports import ClusterClient
 
 
 @click.command()
 @click.argument("deployment", shell_complete=complete_deployments)
 @click.option("--version", metavar="V", help="Only this version; default: all that run.")
 @click.option("--endpoint", metavar="E", help="Only this endpoint; default: all.")
-@state_option
-def restart(deployment: str, version: str | None, endpoint: str | None, state: Path | None) -> None:
+@where_options
+def restart(deployment: str, version: str | None, endpoint: str | None, where: Where) -> None:
     r"""Replace the replicas of a deployment, new before old. A changed Secret takes effect only so.
 
     \b
@@ -31,21 +29,20 @@ def restart(deployment: str, version: str | None, endpoint: str | None, state: P
       pointsman restart americas
       pointsman restart americas --version 20181003.0 --endpoint predict-digit
     """
-    with cluster_client(find_place(None, state)) as client:
-        [unit] = units_of(client, deployment)
-        for obj in _chosen(client, unit, version, endpoint):
-            client.apply(_marked(obj, datetime.now(UTC)), manager=labels.RESTART_MANAGER)
+    with reach(where) as reached:
+        for obj in _chosen(reached, deployment, version, endpoint):
+            reached.client.apply(_marked(obj, datetime.now(UTC)), manager=labels.RESTART_MANAGER)
             click.echo(f"{annotation(obj, labels.VERSION)}/{annotation(obj, labels.ENDPOINT)} is restarted")
 
 
-def _chosen(client: ClusterClient, unit: UnitKey, version: str | None, endpoint: str | None) -> tuple[Object, ...]:
+def _chosen(reached: Reached, deployment: str, version: str | None, endpoint: str | None) -> tuple[Object, ...]:
     """The workloads that are meant. Raises Stalled when none is, naming what runs."""
-    items = client.list("Deployment", namespace=unit.namespace, labels={labels.UNIT: unit.hash}).items
+    items = workloads_of(reached, unit_of(reached, deployment))
     for name, wanted in ((labels.VERSION, version), (labels.ENDPOINT, endpoint)):
         known = sorted({annotation(obj, name) or "" for obj in items})
         items = tuple(obj for obj in items if wanted in (None, annotation(obj, name)))
         if not items:
-            raise Stalled(f"{unit.deployment}: no {wanted or 'workload'} runs", hint=did_you_mean(wanted or "", known))
+            raise Stalled(f"{deployment}: no {wanted or 'workload'} runs", hint=did_you_mean(wanted or "", known))
     return items
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from controller.cli.committing import commit_options
-from controller.cli.context import Place, cluster_client, find_place, state_option
+from controller.cli.context import find_place
 from controller.cli.output import note
 from controller.cli.promote import move
+from controller.cli.reach.opening import reach
+from controller.cli.reach.options import Where, where_options
+from controller.cli.records_of import recorded_units
 from controller.cli.selection import complete_aliases, complete_versions, deployment_option, having_alias
 from controller.cli.setting_changes import last_setting_change
 from controller.cli.stack import rollback_target, stack_of
@@ -19,7 +20,6 @@ from controller.model.errors import PointsmanError, Stalled
 from controller.model.identity import UnitKey
 from controller.model.record import FactKind
 from controller.source.history import AliasChange, alias_history
-from controller.state.records import Records
 
 
 @click.command()
@@ -27,10 +27,8 @@ from controller.state.records import Records
 @deployment_option
 @click.option("--to", metavar="VERSION", shell_complete=complete_versions, help="This version, whatever the history says.")
 @commit_options
-@state_option
-def rollback(
-    *, alias: str, deployment: str | None, to: str | None, no_commit: bool, branch: str | None, state: Path | None
-) -> None:
+@where_options
+def rollback(*, alias: str, deployment: str | None, to: str | None, no_commit: bool, branch: str | None, where: Where) -> None:
     r"""Lead ALIAS back to the version before: edit the alias's file and commit it.
 
     The version before is the nearest one below the present one, in the history of the alias's file, that is known to
@@ -42,14 +40,13 @@ def rollback(
       pointsman rollback production -d americas --to 20181002.0
       pointsman rollback production --branch undo-20181003
     """
-    place = find_place(None, state)
-    tree = tree_at(place)
+    tree = tree_at(find_place(None, where.state))
     chosen = having_alias(tree, alias, deployment)[0]
-    target = to or _version_before(place, tree, chosen, alias)
+    target = to or _version_before(where, tree, chosen, alias)
     move(tree, alias, {chosen: target}, "Roll back", no_commit=no_commit, branch=branch)
 
 
-def _version_before(place: Place, tree: DeclaredTree, deployment: str, alias: str) -> str:
+def _version_before(where: Where, tree: DeclaredTree, deployment: str, alias: str) -> str:
     history = alias_history(tree.git(), tree.alias_file(deployment, alias))
     if not history:
         hint = f"git add {tree.alias_file(deployment, alias)}; git commit"
@@ -61,7 +58,7 @@ def _version_before(place: Place, tree: DeclaredTree, deployment: str, alias: st
         message = f"there is no version before the present one in the history of `{alias}` of {deployment}"
         raise Stalled(message, hint=f"pointsman promote {alias} VERSION -d {deployment}")
     usable = frozenset(name for name in stack if _is_usable(tree, name, deployment))
-    confirmed = _confirmed(place, tree, deployment, alias)
+    confirmed = _confirmed(where, tree, deployment, alias)
     target = rollback_target(stack, usable, confirmed)
     if target is None:
         raise _nowhere(alias, deployment, stack, usable)
@@ -84,17 +81,17 @@ def _is_usable(tree: DeclaredTree, version: str, deployment: str) -> bool:
     return True
 
 
-def _confirmed(place: Place, tree: DeclaredTree, deployment: str, alias: str) -> frozenset[str] | None:
+def _confirmed(where: Where, tree: DeclaredTree, deployment: str, alias: str) -> frozenset[str] | None:
     """The versions that are known to have served under this alias; None, with a warning, where nobody can tell."""
     project = tree.reading.project
     unit = UnitKey(text_of(find(project, "owner")) or "", text_of(find(project, "name")) or "", deployment)
     try:
-        with cluster_client(place) as client:
-            record = Records(client).read(unit)
+        with reach(where) as reached:
+            record = next((each.record for each in recorded_units(reached) if each.unit == unit), None)
     except PointsmanError as error:
         note(f"warning: not checked that the version before ever served: {error.message}")
         return None
-    if record.resource_version is None:
+    if record is None:
         note(f"warning: not checked that the version before ever served: {unit} has no record on the target")
         return None
     return frozenset(f.detail for f in record.facts if f.kind is FactKind.CONFIRMED and f.subject == alias)

@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import sys
 import time
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any, NoReturn
 
 import click
 from rich.console import Console, Group
 from rich.live import Live
 
 from controller.cli.chosen import Chosen, complete_targets
-from controller.cli.context import Place, find_place, state_option
+from controller.cli.cluster_view import look_at_clusters
+from controller.cli.cluster_waiting import wait_on_clusters
+from controller.cli.context import find_place
+from controller.cli.exit_codes import ERROR, OK
 from controller.cli.outlook import Looker
 from controller.cli.output import output_option, print_document, print_lines
 from controller.cli.overviews import look
+from controller.cli.reach.choice import Kubernetes
+from controller.cli.reach.opening import chosen_clusters, reach_cluster
+from controller.cli.reach.options import Where, where_options
 from controller.cli.status_document import Overview, document
 from controller.cli.status_text import lines
-from controller.cli.waiting import wait
+from controller.cli.waiting import tell, wait
 from controller.loading.durations import seconds
 
 _LOOK_EVERY = 1.0
+Look = Callable[[], Overview]
 
 
 class Duration(click.ParamType[float]):
@@ -43,32 +52,63 @@ class Duration(click.ParamType[float]):
 @click.option("--revision", default="HEAD", show_default=True, help="With --wait: the commit that is to serve.")
 @click.option("--timeout", type=Duration(), default="15m", show_default=True, help="With --wait: how long at most.")
 @output_option
-@state_option
-def status(
-    *, target: str | None, watch: bool, waits: bool, revision: str, timeout: float, output: str, state: Path | None
-) -> int | None:
+@where_options
+def status(*, target: str | None, watch: bool, waits: bool, revision: str, timeout: float, output: str, where: Where) -> int:
     r"""Show what serves on each deployment, what git wants there, and why something waits.
 
     With --wait, progress and the outcome go to stderr; the last line is the reason when the revision failed, is held,
-    was given up or timed out. With -o name each line is DEPLOYMENT/ALIAS. docs/reference/status.md describes the JSON.
+    was given up or timed out. On Kubernetes it is read from the target with the caller's own kubeconfig. With -o name
+    each line is DEPLOYMENT/ALIAS. docs/reference/status.md describes the JSON.
 
     \b
     Examples:
       pointsman status
       pointsman status americas/production -o json
       git push && pointsman status --wait --timeout 10m
+      pointsman status --context admin@us-east -n acme-shop-0f3a91
     """
     if watch and waits:
         raise click.UsageError("--watch shows for ever, --wait ends: choose one")
-    place, chosen = find_place(None, state), Chosen.parse(target)
+    chosen = Chosen.parse(target)
+    if clusters := chosen_clusters(where):
+        return _on_clusters(clusters, where, chosen, _Wish(output, watch, revision if waits else None, timeout))
+    place = find_place(None, where.state)
     if waits:
         return wait(place, chosen, revision, timeout)
     with Looker(place) as looker:
         if watch:
-            _watch(place, looker, chosen, output)
+            _watch(lambda: look(place, looker, chosen), output)
         else:
             _print(look(place, looker, chosen), output)
-    return None
+    return OK
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """How a person wants to see it; `awaited` is the commit that is to serve."""
+
+    output: str
+    watch: bool
+    awaited: str | None
+    timeout: float
+
+
+def _on_clusters(clusters: tuple[Kubernetes, ...], where: Where, chosen: Chosen, wish: _Wish) -> int:
+    source = str(find_place(None, None).source)
+    names = [choice.name for choice in clusters]
+    with ExitStack() as opened:
+        targets = [opened.enter_context(reach_cluster(choice, where)) for choice in clusters]
+
+        def looks() -> Overview:
+            return look_at_clusters(targets, chosen, source)
+
+        if wish.awaited:
+            return tell(wait_on_clusters(looks, names, chosen, wish.awaited, wish.timeout))
+        if wish.watch:
+            _watch(looks, wish.output)
+        found = looks()
+        _print(found, wish.output)
+        return ERROR if found.errors else OK
 
 
 def _print(found: Overview, output: str) -> None:
@@ -82,21 +122,20 @@ def _print(found: Overview, output: str) -> None:
         print_lines(lines(found, wide=output == "wide"))
 
 
-def _watch(place: Place, looker: Looker, chosen: Chosen, output: str) -> None:
+def _watch(looks: Look, output: str) -> NoReturn:
     """On a terminal the same place is drawn again; elsewhere each change is printed below the last."""
     if output not in ("table", "wide") or not sys.stdout.isatty():
-        _watch_plainly(place, looker, chosen, output)
-        return
+        _watch_plainly(looks, output)
     with Live(console=Console(highlight=False), auto_refresh=False, screen=False) as live:
         while True:
-            live.update(Group(*lines(look(place, looker, chosen), wide=output == "wide")), refresh=True)
+            live.update(Group(*lines(looks(), wide=output == "wide")), refresh=True)
             time.sleep(_LOOK_EVERY)
 
 
-def _watch_plainly(place: Place, looker: Looker, chosen: Chosen, output: str) -> None:
+def _watch_plainly(looks: Look, output: str) -> NoReturn:
     last: dict[str, Any] | None = None
     while True:
-        found = look(place, looker, chosen)
+        found = looks()
         current = document(found)
         if current != last:
             _print(found, output)

@@ -16,7 +16,11 @@ from controller.model.diagnostics import Diagnostic
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """Everything that `status` tells. `revision` is what git says now; `pid` None means that no controller runs."""
+    """Everything that `status` tells. `revision` is what git says now, `pid` the embedded target's controller.
+
+    `targets` are the Kubernetes ones that were looked at, none for the embedded one: whether their controllers run is not
+    known. `notes` say what the caller may not read.
+    """
 
     source: str
     revision: str | None
@@ -25,6 +29,13 @@ class Overview:
     errors: tuple[str, ...]
     diagnostics: tuple[Diagnostic, ...]
     units: tuple[UnitStatus, ...]
+    notes: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+
+    @property
+    def is_left_alone(self) -> bool:
+        """Whether it is known that no controller looks after this."""
+        return self.pid is None and not self.targets
 
 
 def document(found: Overview) -> dict[str, Any]:
@@ -32,8 +43,9 @@ def document(found: Overview) -> dict[str, Any]:
     return {
         "source": found.source,
         "revision": found.revision,
-        "controller": {"running": found.pid is not None, "pid": found.pid, "url": found.url},
+        "controller": {"running": None if found.targets else found.pid is not None, "pid": found.pid, "url": found.url},
         "errors": list(found.errors),
+        "notes": list(found.notes),
         "diagnostics": [_diagnostic(diagnostic) for diagnostic in found.diagnostics],
         "units": [_unit(unit) for unit in found.units],
     }
@@ -47,6 +59,7 @@ def moment(at: float | None) -> str | None:
 def _unit(status: UnitStatus) -> dict[str, Any]:
     return {
         "unit": str(status.unit),
+        "target": status.target,
         "deployment": status.unit.deployment,
         "health": status.health.health.value,
         "message": status.health.message,

@@ -28,16 +28,18 @@ _COLOURS = {
 
 def lines(found: Overview, *, wide: bool = False) -> Iterator[Text]:
     """The whole overview, line by line; colours are added where the output is a terminal."""
-    if found.pid is None:
+    if found.is_left_alone:
         yield Text("no controller runs here: pointsman up starts one", "yellow")
     for error in found.errors:
-        yield Text(f"! source: {error}", "red")
+        yield Text(f"! {error if found.targets else f'source: {error}'}", "red")
+    for note in found.notes:
+        yield Text(f"! {note}", "yellow")
     for diagnostic in found.diagnostics:
         yield Text(f"! {diagnostic}", "red" if diagnostic.is_error else "yellow")
     for number, unit in enumerate(found.units):
         if number:
             yield Text()
-        yield from _unit(unit, found.revision, wide=wide)
+        yield from _unit(unit, found.revision, wide=wide, several=len(found.targets) > 1)
 
 
 def short(revision: str) -> str:
@@ -59,9 +61,9 @@ def clock(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
-def _unit(status: UnitStatus, revision: str | None, *, wide: bool) -> Iterator[Text]:
+def _unit(status: UnitStatus, revision: str | None, *, wide: bool, several: bool) -> Iterator[Text]:
     health = status.health
-    head = Text(f"{status.unit}  ", "bold")
+    head = Text(f"{status.unit}{f' on {status.target}' if several else ''}  ", "bold")
     head.append(health.health.value, _COLOURS[health.health])
     head.append(f"  {_revisions(status, revision)}", "not bold")
     yield head

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import click
 
-from controller.cli.context import cluster_client, find_place, state_option
-from controller.cli.records_of import units_of
+from controller.cli.reach.opening import reach
+from controller.cli.reach.options import Where, where_options
+from controller.cli.records_of import change_record, unit_of
 from controller.cli.selection import complete_deployments
 from controller.model.record import Fact, FactKind, UnitRecord
-from controller.state.records import Records
 
 _UNIT = "unit"
 
@@ -19,8 +18,8 @@ _UNIT = "unit"
 @click.command()
 @click.argument("deployment", shell_complete=complete_deployments)
 @click.option("-m", "--message", default="", help="Why, for whoever looks at the status.")
-@state_option
-def suspend(deployment: str, message: str, state: Path | None) -> None:
+@where_options
+def suspend(deployment: str, message: str, where: Where) -> None:
     r"""Change nothing of a deployment until `resume`: what runs keeps running.
 
     Commits wait until then.
@@ -30,26 +29,26 @@ def suspend(deployment: str, message: str, state: Path | None) -> None:
       pointsman suspend americas -m "load test until noon"
     """
     words = f"suspended{': ' + message if message else ''} (pointsman resume {deployment} continues)"
-    with cluster_client(find_place(None, state)) as client:
-        for unit in units_of(client, deployment):
-            Records(client).change(unit, lambda record: suspended(record, words, time.time()))
-            click.echo(f"{unit} is suspended")
+    with reach(where) as reached:
+        found = unit_of(reached, deployment)
+        change_record(reached, found, lambda record: suspended(record, words, time.time()))
+    click.echo(f"{found.unit} is suspended")
 
 
 @click.command()
 @click.argument("deployment", shell_complete=complete_deployments)
-@state_option
-def resume(deployment: str, state: Path | None) -> None:
+@where_options
+def resume(deployment: str, where: Where) -> None:
     r"""Let a suspended deployment follow git again.
 
     \b
     Examples:
       pointsman resume americas
     """
-    with cluster_client(find_place(None, state)) as client:
-        for unit in units_of(client, deployment):
-            Records(client).change(unit, resumed)
-            click.echo(f"{unit} follows git again")
+    with reach(where) as reached:
+        found = unit_of(reached, deployment)
+        change_record(reached, found, resumed)
+    click.echo(f"{found.unit} follows git again")
 
 
 def suspended(record: UnitRecord, words: str, now: float) -> UnitRecord:

@@ -54,6 +54,7 @@ class UnitStatus:
     holds: tuple[Hold, ...] = ()
     failures: tuple[Gate, ...] = ()
     warnings: tuple[str, ...] = ()
+    target: str = "embedded"
 
 
 def unit_status(seen: Seen, declared: DeclaredState | None, planned: PlannedUnit | None, *, running: bool) -> UnitStatus:

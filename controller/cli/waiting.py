@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from controller.cli.chosen import Chosen
@@ -63,13 +63,23 @@ def wait(place: Place, chosen: Chosen, revision: str, timeout: float) -> int:
     """The exit code; what goes on is told on stderr, the reason of a failure as the last line."""
     commit = commit_named(place, revision)
     with Looker(place) as looker:
-        found = _wait(place, looker, chosen, commit, timeout)
-    if found.serves:
-        note(found.reason)
+        return tell(
+            wait_for(
+                lambda: _look(place, looker, chosen),
+                lambda found: _unreachable(looker, commit, found) or verdict(found),
+                timeout,
+            )
+        )
+
+
+def tell(ended: Verdict) -> int:
+    """Say how it ended, the reason of a failure as the last line; the exit code."""
+    if ended.serves:
+        note(ended.reason)
         return OK
-    if found.hint:
-        hint(found.hint)
-    note(f"error: {' '.join(found.reason.split())}")
+    if ended.hint:
+        hint(ended.hint)
+    note(f"error: {' '.join(ended.reason.split())}")
     return ERROR
 
 
@@ -94,14 +104,17 @@ def _asked(repository: Repository, revision: str) -> str:
     return git.text("rev-parse", "--verify", "--end-of-options", name).split()[-1]
 
 
-def _wait(place: Place, looker: Looker, chosen: Chosen, commit: str, timeout: float) -> Verdict:
+def wait_for(
+    look: Callable[[], Overview], judge: Callable[[Overview], Verdict | None], timeout: float, every: float = _LOOK_EVERY
+) -> Verdict:
+    """Look every so many seconds until it is decided, or the time is over; what is waited for goes to stderr."""
     started = time.monotonic()
     told: set[str] = set()
     words = "nothing is known yet"
     while True:
         elapsed = time.monotonic() - started
-        found = _look(place, looker, chosen)
-        ended = _unreachable(looker, commit, found) or verdict(found)
+        found = look()
+        ended = judge(found)
         if ended is not None:
             return ended
         for words in progress(found):
@@ -110,7 +123,7 @@ def _wait(place: Place, looker: Looker, chosen: Chosen, commit: str, timeout: fl
                 told.add(words)
         if elapsed >= timeout:
             return Verdict(False, f"timed out after {timeout:g} s: {words}", "pointsman status")
-        time.sleep(min(_LOOK_EVERY, max(timeout - elapsed, 0.0)))
+        time.sleep(min(every, max(timeout - elapsed, 0.0)))
 
 
 def _look(place: Place, looker: Looker, chosen: Chosen) -> Overview:
@@ -140,7 +153,7 @@ def _unreachable(looker: Looker, commit: str, found: Overview) -> Verdict | None
 def progress(found: Overview) -> Iterator[str]:
     """What a person may want to hear while nothing is decided."""
     for error in found.errors:
-        yield f"source: {error}"
+        yield error if found.targets else f"source: {error}"
     for status in found.units:
         waits = [gate.message for gate in status.gates if not gate.clock]
         if not waits and not _serves(status):

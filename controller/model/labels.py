@@ -6,6 +6,8 @@ Label values are hashes or object names (63 characters are the limit there); rea
 PREFIX = "pointsman.dev/"
 FIELD_MANAGER = "pointsman"
 RESTART_MANAGER = "pointsman-restart"
+RECONCILE_MANAGER = "pointsman-reconcile"
+ADOPT_MANAGER = "pointsman-adopt"
 
 # labels
 MANAGED_BY = "app.kubernetes.io/managed-by"
@@ -29,6 +31,7 @@ METADATA = PREFIX + "valohai-metadata"
 PRUNE = PREFIX + "prune"
 RECONCILE = PREFIX + "reconcile"
 RESTARTED = PREFIX + "restarted-at"
+REQUESTED = PREFIX + "reconcile-requested-at"
 DISABLED = "disabled"
 
 # request headers

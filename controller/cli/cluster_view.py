@@ -1,0 +1,103 @@
+"""Look at Kubernetes targets once: records, and what runs, with the rights that the caller has."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from controller.cli.chosen import Chosen
+from controller.cli.gateway_url import gateway_url
+from controller.cli.overviews import chosen_units
+from controller.cli.reach.opening import Reached
+from controller.cli.records_of import Recorded, recorded_units
+from controller.cli.status_document import Overview
+from controller.cli.unit_status import UnitStatus, unit_status
+from controller.cli.workload_status import Seen
+from controller.model import labels
+from controller.model.errors import Forbidden, PointsmanError
+from controller.model.identity import ObjectKey
+from controller.model.objects import Object, key_of, label
+from controller.model.observed import ObservedState
+
+_KINDS = ("Deployment", "HTTPRoute", "Pod")
+_OURS = {labels.MANAGED_BY: labels.FIELD_MANAGER}
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What one target showed; `notes` say what the caller may not read of it."""
+
+    units: tuple[UnitStatus, ...] = ()
+    url: str = ""
+    notes: tuple[str, ...] = ()
+    error: str | None = None
+
+
+def look_at_clusters(targets: Iterable[Reached], chosen: Chosen, source: str) -> Overview:
+    """How everything chosen is on these targets. One that cannot be read is told, and delays or hides no other."""
+    reached = tuple(targets)
+    with ThreadPoolExecutor(max_workers=len(reached)) as pool:
+        sights = tuple(pool.map(_sight, reached))
+    found = Overview(
+        source=source,
+        revision=None,
+        pid=None,
+        url=" ".join(filter(None, (sight.url for sight in sights))),
+        errors=tuple(f"target {r.name}: {s.error}" for r, s in zip(reached, sights, strict=True) if s.error),
+        diagnostics=(),
+        units=tuple(unit for sight in sights for unit in sight.units),
+        notes=tuple(dict.fromkeys(note for sight in sights for note in sight.notes)),
+        targets=tuple(r.name for r in reached),
+    )
+    if found.errors and not found.units:
+        return found
+    return replace(found, units=chosen_units(found.units, chosen))
+
+
+def _sight(reached: Reached) -> Sight:
+    try:
+        return _read(reached)
+    except PointsmanError as error:
+        return Sight(error=f"{error.message}{f' ({error.hint})' if error.hint else ''}")
+
+
+def _read(reached: Reached) -> Sight:
+    recorded = recorded_units(reached)
+    notes: list[str] = []
+    objects = [obj for kind in _KINDS for obj in _allowed(reached, kind, notes)]
+    url = gateway_url(reached.client, (obj for obj in objects if obj["kind"] == "HTTPRoute"))
+    by_unit: dict[str, list[Object]] = defaultdict(list)
+    for obj in objects:
+        by_unit[label(obj, labels.UNIT) or ""].append(obj)
+    now = time.time()
+    units = (_status(one, by_unit[one.unit.hash], url, now) for one in recorded)
+    return Sight(tuple(replace(unit, target=reached.name) for unit in units), url, tuple(notes))
+
+
+def _allowed(reached: Reached, kind: str, notes: list[str]) -> tuple[Object, ...]:
+    """All of a kind; none, with a note, where the caller may not list it."""
+    try:
+        return reached.client.list(kind, labels=_OURS).items
+    except Forbidden as error:
+        notes.append(f"{reached.name}: no {kind} is shown: {error.message}")
+        return ()
+
+
+def _status(recorded: Recorded, objects: Iterable[Object], url: str, now: float) -> UnitStatus:
+    seen = Seen(recorded.unit, recorded.record, _observed(objects), url, now)
+    return unit_status(seen, None, None, running=True)
+
+
+def _observed(objects: Iterable[Object]) -> ObservedState:
+    found: Mapping[ObjectKey, Object] = {key_of(obj): obj for obj in objects}
+    pods: dict[str, list[Object]] = defaultdict(list)
+    for key, obj in sorted(found.items()):
+        if key.kind == "Pod":
+            pods[label(obj, labels.WORKLOAD) or ""].append(obj)
+    return ObservedState(
+        objects={key: obj for key, obj in found.items() if key.kind != "Pod"},
+        pods={workload: tuple(items) for workload, items in pods.items()},
+    )

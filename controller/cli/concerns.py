@@ -1,0 +1,58 @@
+"""Whether a commit is served by a unit whose record names another revision: by git alone, without planning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from controller.cli.tree import DeclaredTree
+from controller.model.errors import PointsmanError
+from controller.model.source import Revision
+
+
+@dataclass(frozen=True, slots=True)
+class Concerns:
+    """Answers for one commit, from the repository here.
+
+    A controller writes a unit's record only when something changes for it. So a unit is as far as the commit too when
+    nothing that concerns it was changed between its revision and the commit.
+    """
+
+    tree: DeclaredTree
+    commit: str
+
+    def covers(self, revision: str, deployment: str) -> bool:
+        """Whether a unit at this revision (as its record says) has all that the commit says of its deployment."""
+        try:
+            at = Revision.parse(revision).commit
+        except ValueError:
+            return False
+        if at == self.commit:
+            return True
+        try:
+            git = self.tree.git()
+            if git.succeeds("merge-base", "--is-ancestor", self.commit, at):
+                return True
+            shape = ("diff", "--name-only", "-z", "--no-renames", "--end-of-options", at, self.commit)
+            changed = git.run(*shape, "--", f":(top,literal){self.tree.directory}").decode(errors="replace")
+        except PointsmanError:
+            return False  # git here does not know the revision: the controller may have fetched more
+        return not concerning(filter(None, changed.split("\0")), self.tree.directory, deployment, self._is_for)
+
+    def _is_for(self, version: str, deployment: str) -> bool:
+        found = self.tree.reading.versions.get(version)
+        return found is None or found.is_for(deployment)
+
+
+def concerning(paths: Iterable[str], directory: str, deployment: str, is_for: Callable[[str, str], bool]) -> tuple[str, ...]:
+    """PURE: the changed paths that may change anything for a deployment."""
+    return tuple(path for path in paths if _concerns(path.removeprefix(f"{directory}/"), deployment, is_for))
+
+
+def _concerns(path: str, deployment: str, is_for: Callable[[str, str], bool]) -> bool:
+    kind, _, rest = path.partition("/")
+    if path.endswith(".md"):
+        return False
+    if kind == "deployments":
+        return rest.startswith(f"{deployment}/")
+    return kind != "versions" or is_for(rest.removesuffix(".yaml"), deployment)
