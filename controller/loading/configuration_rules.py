@@ -106,13 +106,13 @@ class _Checker:
 
     def twice(self, sources: dict[str, Node]) -> Iterator[Diagnostic]:
         """Two sources of one directory would declare the same project."""
-        seen: dict[tuple[str | None, ...], str] = {}
+        seen: dict[tuple[str | None, str], str] = {}
         for name, node in sources.items():
-            place = tuple(text_of(find(node, key)) for key in ("repository", "branch", "path"))
+            place = (text_of(find(node, "repository")), text_of(find(node, "path")) or "pointsman")
             first = seen.setdefault(place, name)
             if first != name:
-                message = f"sources `{first}` and `{name}` read the same directory of the same branch"
-                yield self._error("PM707", message, node, "remove one, or name another `path` or `branch`")
+                message = f"sources `{first}` and `{name}` read the same directory of one repository"
+                yield self._error("PM707", message, node, "remove one, or name another `path`")
 
     def port(self, address: Node | None) -> Iterator[Diagnostic]:
         text = text_of(address)

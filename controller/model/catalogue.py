@@ -69,6 +69,7 @@ CODES: Mapping[str, str] = {
     "PM506": "A file is a Git LFS pointer",
     "PM507": "The code repository is not granted",
     "PM508": "The clone is shallow",
+    "PM509": "A file's address is not granted",
     "PM701": "A target needs exactly one way to be reached",
     "PM702": "Which target is the default is not clear",
     "PM703": "A setting that means nothing here",

@@ -1,40 +1,25 @@
-"""A bare mirror of a repository elsewhere: looked at by `ls-remote`, fetched only when its branch moved.
-
-A fetched commit becomes the branch only after its declared files were read. An error, an empty answer or a branch that
-is not there is never a state: what was verified last stays.
-"""
+"""A repository elsewhere as a source: a bare copy of its branch, whose commits count once their declared files were read."""
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from controller.model.errors import Stalled, Transient
-from controller.model.identity import content_hash, slug
-from controller.model.source import Revision, Snapshot
+from controller.model.source import Snapshot
 from controller.source import declared_files
+from controller.source.bare import BareCopy
 from controller.source.code import GitCode
-from controller.source.git import Git, without_credentials
-from controller.source.objects import ObjectReader, is_id
-from controller.source.origin import CodeRepositories
-from controller.source.repository import Repository
+from controller.source.elsewhere import GrantedRepositories
 from controller.source.snapshot import SnapshotReader
-
-FETCH_TIMEOUT = 900.0
-_FETCHED = "refs/pointsman/fetched"
-_SCP_LIKE = re.compile(r"[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:(?!:)[^\s]+\Z")
-_REMOTE = frozenset({"https", "ssh"})
 
 
 class Mirror:
     """The same interface as `WorkingDirectory`; `refresh` looks at the remote, everything else reads what is here.
 
     `branch` None follows the remote's default branch. `local` grants `file://` and plain paths. `environment` carries
-    credentials (such as `GIT_ASKPASS` or `GIT_SSH_COMMAND`) to git and never reaches a message.
+    credentials (such as `GIT_ASKPASS` or `GIT_SSH_COMMAND`) to git and never reaches a message. `repositories` are the
+    others that the project's code may come from.
     """
 
     def __init__(
@@ -46,58 +31,46 @@ class Mirror:
         directory: str = "pointsman",
         local: bool = False,
         environment: Mapping[str, str] | None = None,
-        repositories: CodeRepositories | None = None,
+        repositories: GrantedRepositories | None = None,
     ) -> None:
-        self._url = checked_url(url, local=local)
-        self.name = without_credentials(url)
-        self._branch = branch
-        self._local = local
-        self._environment = environment
+        self._copy = BareCopy(url, state=state, branch=branch, local=local, environment=environment)
+        self.name = self._copy.name
         self._directory = declared_files.checked_directory(directory)
-        self._git_dir = (
-            state.resolve() / f"{slug(urlsplit(url).path.rpartition('/')[2] or 'mirror', 30)}-{content_hash(url, 8)}.git"
-        )
-        self._git = self._git_for(self._git_dir)
-        objects = ObjectReader(self._git)
-        self._objects = objects
-        self.code = GitCode(objects)
+        self._repositories = repositories
+        self._objects = self._copy.objects
+        self.code = GitCode(self._objects, *(repositories.stores if repositories else ()))
         self._reader = SnapshotReader(
-            objects,
+            self._objects,
             name=self.name,
             directory=self._directory,
-            is_shallow_at=lambda commit: Repository.at(self._git_dir).is_shallow_at(commit),
+            is_shallow_at=self._copy.is_shallow_at,
             repositories=repositories,
         )
 
     def refresh(self) -> bool:
-        """Look at the remote and fetch what is new; True when the branch moved. Raises, and changes nothing, on every doubt."""
-        try:
-            self._create()
-        except OSError as error:
-            raise Transient(f"the mirror {self._git_dir} cannot be made: {error.strerror}") from error
-        branch, remote = self._remote()
-        here = Repository.at(self._git_dir)
-        reference = f"refs/heads/{branch}"
-        known = here.commit_of(reference)
-        if known == remote and here.branch() == branch:
-            return False
-        commit = known if known == remote else self._fetch(reference)
-        self._verify(commit)
-        self._git.run("update-ref", "--", reference, commit)
-        self._git.run("symbolic-ref", "HEAD", reference)
-        return True
+        """Look at the remote and fetch what is new; True when something moved. Raises, and changes nothing, on every doubt.
+
+        A commit counts only after its declared files were read. Other repositories are asked where code came from them.
+        """
+        moved = self._copy.refresh(self._verify)
+        return (self._repositories.refresh() if self._repositories else False) or moved
 
     def token(self) -> str:
-        """The verified revision; costs no process."""
+        """The verified revision, and those of the repositories that its code comes from; costs no process."""
         self.code.close_unused()
-        return str(self._revision())
+        return " ".join((str(self._copy.revision()), *(self._repositories.heads() if self._repositories else ())))
 
     def snapshot(self) -> Snapshot:
         """What the verified revision declares."""
-        revision = self._revision()
+        revision = self._copy.revision()
         if not revision.commit:
             raise Transient(f"{self.name} was not read yet")
         return self._reader.read(revision)
+
+    @property
+    def was_read(self) -> bool:
+        """Whether there is a verified revision, of this process or of an earlier one."""
+        return bool(self._copy.revision().commit)
 
     def is_ancestor(self, old: str, new: str) -> bool:
         """Whether the commit `new` can reach `old`."""
@@ -106,50 +79,6 @@ class Mirror:
     def close(self) -> None:
         """End what still runs."""
         self.code.close()
-
-    def _revision(self) -> Revision:
-        if not self._git_dir.is_dir():
-            return Revision(self._branch or "HEAD", "")
-        here = Repository.at(self._git_dir)
-        return Revision(here.branch(), here.head())
-
-    def _create(self) -> None:
-        """Made aside and moved into place, so that a killed process leaves no half of a mirror."""
-        if self._git_dir.is_dir():
-            return
-        aside = self._git_dir.with_name(f"{self._git_dir.name}.{os.getpid()}")
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.parent.mkdir(parents=True, exist_ok=True)
-        Git(aside.parent).run("init", "--quiet", "--bare", "--", str(aside))
-        try:
-            aside.rename(self._git_dir)
-        except OSError:
-            shutil.rmtree(aside, ignore_errors=True)
-            if not self._git_dir.is_dir():
-                raise
-
-    def _remote(self) -> tuple[str, str]:
-        """The branch and its commit over there."""
-        wanted = f"refs/heads/{self._branch}" if self._branch else "HEAD"
-        answer = self._git.text("ls-remote", "--symref", "--end-of-options", self._url, wanted)
-        lines = [line.split("\t") for line in answer.splitlines() if "\t" in line]
-        links = [left for left, name in lines if name == "HEAD" and left.startswith("ref: refs/heads/")]
-        branch = self._branch or next((link.removeprefix("ref: refs/heads/") for link in links), None)
-        commit = next((left for left, name in lines if name == wanted and is_id(left)), None)
-        if branch is None or commit is None:
-            hint = "check the branch's name; what runs stays as it is"
-            raise Stalled(f"{self.name} has no branch {self._branch or 'HEAD'}, or answered nothing", hint=hint)
-        return branch, commit
-
-    def _fetch(self, reference: str) -> str:
-        """All objects of the branch; git itself checks that they are connected before it writes the reference."""
-        shape = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-gc")
-        refspec = f"+{reference}:{_FETCHED}"
-        self._git.run("fetch", *shape, "--end-of-options", self._url, refspec, timeout=FETCH_TIMEOUT)
-        commit = Repository.at(self._git_dir).commit_of(_FETCHED)
-        if not commit:
-            raise Transient(f"{self.name} gave nothing for {reference}")
-        return commit
 
     def _verify(self, commit: str) -> None:
         """The declared files of the commit are readable, and there are some."""
@@ -160,19 +89,3 @@ class Mirror:
             if not declared_files.from_tree(self._objects, root, self._directory, {}).files:
                 hint = f"a source declares its project below {self._directory}/; what runs stays as it is"
                 raise Stalled(f"{self.name} has no files below {self._directory}/ at {commit[:10]}", hint=hint)
-
-    def _git_for(self, git_dir: Path) -> Git:
-        return Git(git_dir.parent, git_dir=git_dir, local=self._local, environment=self._environment)
-
-
-def checked_url(url: str, *, local: bool) -> str:
-    """A URL that only means a place, never an option or a program. Raises `Stalled` for any other."""
-    if url.startswith("-") or "::" in url or any(c.isspace() or not c.isprintable() for c in url):
-        raise Stalled(f"{without_credentials(url)!r} is no repository URL")
-    scheme = urlsplit(url).scheme if "://" in url else ""
-    if scheme in _REMOTE or (not scheme and _SCP_LIKE.match(url)):
-        return url
-    if local and scheme in {"", "file"}:
-        return url
-    hint = "https://..., ssh://... or user@host:path; paths of this machine must be granted by the configuration"
-    raise Stalled(f"the repository URL {without_credentials(url)!r} is not allowed", hint=hint)

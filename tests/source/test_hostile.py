@@ -9,10 +9,10 @@ import pytest
 from controller.model.diagnostics import PROJECT, Subject
 from controller.model.errors import Stalled
 from controller.source import refusal
+from controller.source.bare import checked_url
 from controller.source.declared_files import checked_directory
 from controller.source.git import Git, without_credentials
 from controller.source.local import WorkingDirectory
-from controller.source.mirror import checked_url
 from controller.source.refusal import unsafe_name
 from tests.source.conftest import Repo
 
