@@ -14,8 +14,9 @@ from controller.cli.profile import embedded_profile
 from controller.engine.builds import Builds
 from controller.engine.cache import TargetCache
 from controller.engine.desire import Desire
-from controller.engine.observe import cached_record
+from controller.engine.observe import cached_record, cached_records
 from controller.engine.planning import PlannedUnit, UnitWork, plan_unit, units_of
+from controller.engine.sight import Sight
 from controller.engine.sources import Publication
 from controller.engine.targets import Target
 from controller.images.builder import LayoutBuilder
@@ -70,10 +71,12 @@ class Looker:
         except PointsmanError as error:
             return Outlook({}, error=error.message)
         self._builds.take_failures(word.build_failures)
-        target = Target(embedded_profile(self._place.state), client, self._builder, ())
-        works = [UnitWork(unit, target, cache, publication) for unit in units_of(publication, cache)]
+        target = Target(embedded_profile(self._place.state), client, self._builder, lambda: ())
+        sight = Sight(target, cache)
+        works = [UnitWork(unit, sight, publication) for unit in units_of(publication, cached_records(cache))]
         now = time.time()
-        planned = {work.unit: plan_unit(work, self._desire, cached_record(cache, work.unit), now) for work in works}
+        records = {work.unit: cached_record(cache, work.unit) for work in works}
+        planned = {work.unit: plan_unit(work, self._desire, records[work.unit], now, ask_all=True) for work in works}
         return Outlook(planned, publication.declared)
 
     def is_ancestor(self, old: str, new: str) -> bool:

@@ -25,7 +25,7 @@ def look(place: Place, looker: Looker, chosen: Chosen) -> Overview:
         cache = TargetCache.listed(client)
         outlook = looker.look(client, cache, word)
         seen = [
-            Seen(unit, cached_record(cache, unit), observe(cache, client, unit, ()), word.url, time.time())
+            Seen(unit, cached_record(cache, unit), observe(cache, unit), word.url, time.time())
             for unit in sorted({*outlook.units, *(record.unit for record in cached_records(cache))})
         ]
     units = tuple(unit_status(s, outlook.declared, outlook.units.get(s.unit), running=owner is not None) for s in seen)

@@ -17,8 +17,9 @@ from controller.embedded.store import EmbeddedStore
 from controller.engine.builds import Builds
 from controller.engine.cache import TargetCache
 from controller.engine.desire import Desire
-from controller.engine.observe import cached_record
+from controller.engine.observe import cached_record, cached_records
 from controller.engine.planning import UnitWork, plan_unit, units_of
+from controller.engine.sight import Sight
 from controller.engine.sources import Publication
 from controller.engine.targets import Target
 from controller.images.builder import LayoutBuilder
@@ -52,10 +53,11 @@ def preview(place: Place, now: float) -> Preview:
         builds = Builds(_silent, workers=1)
         opened.callback(builds.close)
         builder = LayoutBuilder(place.state.images, place.state.cache, allow_file_urls=True)
-        target = Target(embedded_profile(place.state), client, builder, ())
+        target = Target(embedded_profile(place.state), client, builder, lambda: ())
         cache, desire = TargetCache.listed(client), Desire(builds)
-        works = [UnitWork(unit, target, cache, publication) for unit in units_of(publication, cache)]
-        plans = [plan_unit(work, desire, cached_record(cache, work.unit), now).plan for work in works]
+        sight = Sight(target, cache)
+        works = [UnitWork(unit, sight, publication) for unit in units_of(publication, cached_records(cache))]
+        plans = [plan_unit(work, desire, cached_record(cache, work.unit), now, ask_all=True).plan for work in works]
     return Preview(publication.declared, tuple(plans), is_new, follows_branch(place))
 
 

@@ -15,6 +15,7 @@ from controller.cli.profile import embedded_profile
 from controller.embedded.cluster import EmbeddedCluster
 from controller.embedded.state_directory import StateDirectory
 from controller.engine.controller import Controller
+from controller.engine.grants import Granted
 from controller.engine.sources import Source
 from controller.engine.targets import Target
 from controller.images.builder import LayoutBuilder
@@ -28,6 +29,8 @@ from controller.source.watch import Watcher
 from controller.state.history import FileHistory
 
 POLL_SECONDS = 5.0
+WORKERS = 2
+"""Passes over the embedded cluster ask no network: more of them at once would only take turns."""
 Listener = Callable[[str, Mapping[str, object]], None]
 
 
@@ -80,9 +83,18 @@ def serve(served: Served, progress: Progress, listener: Listener) -> Iterator[Se
         )
         builder = LayoutBuilder(state.images, state.cache, allow_file_urls=True, environment=environment())
         probe = Secret(cluster.probe_token)
-        target = Target(embedded_profile(state, cluster.url), cluster.store, builder, (cluster.url,), probe)
+        target = Target(embedded_profile(state, cluster.url), cluster.store, builder, lambda: (cluster.url,), probe)
         history = ToldHistory(FileHistory(state.history), listener)
-        controller = Controller(target, [source], history, interval=POLL_SECONDS, progress=progress, observer=crash_observer())
+        controller = Controller(
+            [target],
+            [Granted(source)],
+            history,
+            everywhere=True,
+            interval=POLL_SECONDS,
+            workers=WORKERS,
+            progress=progress,
+            observer=crash_observer(),
+        )
         _register(cluster, controller, committed=served.committed)
         controller.start()
         opened.callback(controller.stop)
@@ -98,7 +110,8 @@ def _register(cluster: EmbeddedCluster, controller: Controller, *, committed: bo
         return {"units": controller.reconcile((payload or {}).get("deployment"))}
 
     def health(_payload: Any) -> Any:
-        word = ControllerWord(cluster.url, committed, controller.source_errors(), controller.build_failures())
+        errors = (*controller.source_errors(), *controller.target_errors())
+        word = ControllerWord(cluster.url, committed, errors, controller.build_failures())
         return word.as_document()
 
     cluster.server.register("reconcile", reconcile)

@@ -91,14 +91,17 @@ def _carry_out(change: Change, client: ClusterClient, cache: TargetCache) -> Non
     expected = _expected_version(change)
     if expected is not None:
         desired["metadata"] = {**desired["metadata"], "resourceVersion": expected}
-    cache.note(client.apply(desired))
+    try:
+        cache.note(client.apply(desired))
+    except Conflict:
+        if change.operation is Operation.CREATE:
+            cache.suspect(change.key)
+        raise
 
 
 def _expected_version(change: Change) -> str | None:
-    """What is created must not be there: somebody else may have used the name since. Namespaces are shared by units."""
-    if change.operation is Operation.CREATE and change.key.kind != "Namespace":
-        return ""
-    return change.resource_version
+    """What is created must not be there: somebody else may have used the name since."""
+    return "" if change.operation is Operation.CREATE else change.resource_version
 
 
 def _group(change: Change) -> str:

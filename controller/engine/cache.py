@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import sys
 import threading
 import time
@@ -10,7 +11,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Self
 
+from controller.engine.retry import backoff, told
+from controller.engine.trimming import says_the_same, trimmed
 from controller.model import labels
+from controller.model.desired import TargetProfile
 from controller.model.errors import Conflict, PointsmanError
 from controller.model.identity import ObjectKey
 from controller.model.objects import Object, key_of, label
@@ -28,37 +32,64 @@ KINDS = (
     "Pod",
     "EndpointSlice",
 )
+_OF_GATEWAYS = {
+    "traefik.io/gateway-controller": ("Middleware",),
+    "gateway.envoyproxy.io/gatewayclass-controller": ("SecurityPolicy",),
+}
+"""Kinds that only one class of gateway knows."""
 _OURS = {labels.MANAGED_BY: "pointsman"}
-_PAUSE, _AGAIN = 1.0, 0.05
-"""Seconds after an error, and before listing anew what was too old to watch from."""
+MOST_PAUSE, _AGAIN = 60.0, 0.05
+"""Seconds after many errors at most, and before listing anew what was too old to watch from."""
 _log = logging.getLogger(__name__)
 
 
+def kinds_of(profile: TargetProfile) -> tuple[str, ...]:
+    """What is watched on a target. Secrets never are: the right to list them is not asked for."""
+    return (*KINDS, *_OF_GATEWAYS.get(profile.gateway_class, ()))
+
+
+def _nobody_waits() -> None:
+    """Whoever reads the cache asks whether it is complete."""
+
+
 class TargetCache:
-    """Objects by unit hash. `on_change` is called with the hash of the unit that an event concerns.
+    """Objects by unit hash. `on_change` is called with the hash of the unit that an event concerns, and `on_listed` instead
+    once every kind was listed for the first time.
 
     A reading that failed leaves what is known in place: "could not read" is never "is not there".
     """
 
-    def __init__(self, client: ClusterClient, on_change: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        client: ClusterClient,
+        on_change: Callable[[str], None],
+        on_listed: Callable[[], None] = _nobody_waits,
+        *,
+        kinds: Iterable[str] = KINDS,
+        name: str = "",
+    ) -> None:
         self._client = client
         self._on_change = on_change
+        self._on_listed = on_listed
+        self._name = name
         self._lock = threading.Lock()
         self._units: dict[str, dict[ObjectKey, Object]] = defaultdict(dict)
-        self._listed: dict[str, threading.Event] = {kind: threading.Event() for kind in KINDS}
+        self._listed: dict[str, threading.Event] = {kind: threading.Event() for kind in kinds}
+        self._errors: dict[str, str] = {}
+        self._suspects: set[ObjectKey] = set()
         self._stop = threading.Event()
 
     @classmethod
-    def listed(cls, client: ClusterClient) -> Self:
+    def listed(cls, client: ClusterClient, kinds: Iterable[str] = KINDS) -> Self:
         """Everything of ours, read once and not followed: for commands that look and go."""
-        cache = cls(client, lambda _unit: None)
-        for kind in KINDS:
+        cache = cls(client, lambda _unit: None, kinds=kinds)
+        for kind in cache._listed:
             cache._list(kind)
         return cache
 
     def start(self) -> None:
-        for kind in KINDS:
-            threading.Thread(target=self._follow, args=(kind,), name=f"watch-{kind}", daemon=True).start()
+        for kind in self._listed:
+            threading.Thread(target=self._follow, args=(kind,), name=f"watch-{self._name}-{kind}", daemon=True).start()
 
     def stop(self) -> None:
         """Take in nothing more. A thread ends with its open watch, at the latest when the client is closed."""
@@ -68,6 +99,25 @@ class TargetCache:
         """Whether every kind has been listed once within so many seconds: before that no absence means anything."""
         deadline = time.monotonic() + timeout
         return all(event.wait(max(deadline - time.monotonic(), 0.0)) for event in self._listed.values())
+
+    def errors(self) -> tuple[str, ...]:
+        """Why kinds cannot be read at the moment, each cause once; what is known of them stays as it was."""
+        with self._lock:
+            return tuple(dict.fromkeys(self._errors.values()))
+
+    def suspect(self, key: ObjectKey) -> None:
+        """Something of others may lie under this name: a create was refused."""
+        with self._lock:
+            self._suspects.add(key)
+
+    def trust(self, key: ObjectKey) -> None:
+        """Nothing lies there any more."""
+        with self._lock:
+            self._suspects.discard(key)
+
+    def suspects(self) -> frozenset[ObjectKey]:
+        with self._lock:
+            return frozenset(self._suspects)
 
     @property
     def complete(self) -> bool:
@@ -83,6 +133,12 @@ class TargetCache:
         with self._lock:
             return self._units.get(unit_hash, {}).get(key)
 
+    def record(self, unit_hash: str) -> Object | None:
+        """The ConfigMap of a unit's record, whatever namespace it lies in."""
+        with self._lock:
+            found = [obj for key, obj in self._units.get(unit_hash, {}).items() if key.kind == "ConfigMap"]
+        return next((obj for obj in found if label(obj, labels.RECORD)), None)
+
     def records(self) -> tuple[Object, ...]:
         """The ConfigMaps of all unit records."""
         with self._lock:
@@ -91,11 +147,12 @@ class TargetCache:
 
     def note(self, obj: Object) -> None:
         """What a write of our own returned, unless the watch has brought something newer already."""
+        kept = trimmed(obj)
         with self._lock:
-            objects = self._units[label(obj, labels.UNIT) or ""]
-            known = objects.get(key_of(obj))
-            if known is None or _age(known) <= _age(obj):
-                objects[key_of(obj)] = obj
+            objects = self._units[label(kept, labels.UNIT) or ""]
+            known = objects.get(key_of(kept))
+            if known is None or _age(known) <= _age(kept):
+                objects[key_of(kept)] = kept
 
     def forget(self, key: ObjectKey) -> None:
         """What a delete of our own removed, ahead of the watch."""
@@ -104,10 +161,12 @@ class TargetCache:
                 objects.pop(key, None)
 
     def _follow(self, kind: str) -> None:
-        version = ""
+        version, failures = "", 0
         while not self._stop.is_set():
             try:
-                version = version or self._list(kind)
+                if not version:
+                    version = self._list(kind)
+                    failures = self._went_well(kind)
                 for event in self._client.watch(kind, version, labels=_OURS):
                     version = event.object["metadata"]["resourceVersion"]
                     self._take(event)
@@ -116,44 +175,67 @@ class TargetCache:
             except Conflict:
                 version = ""
                 self._stop.wait(_AGAIN)
-            except PointsmanError as error:
-                _log.warning("watching %s: %s", kind, error)
-                self._stop.wait(_PAUSE)
-            except Exception:
-                # A fault of ours: without this thread nothing of the kind would ever be seen again.
-                _log.exception("watching %s", kind)
-                version = ""
-                self._stop.wait(_PAUSE)
+            except Exception as error:
+                # A fault of ours included: without this thread nothing of the kind would ever be seen again.
+                version, failures = "", failures + 1
+                self._failed(kind, error, failures)
+
+    def _went_well(self, kind: str) -> int:
+        with self._lock:
+            self._errors.pop(kind, None)
+        return 0
+
+    def _failed(self, kind: str, error: Exception, failures: int) -> None:
+        """Say it once per cause, and pause longer and longer."""
+        said = told(error)
+        with self._lock:
+            is_new = self._errors.get(kind) != said
+            self._errors[kind] = said
+        if is_new and not self._stop.is_set():
+            expected = isinstance(error, PointsmanError)
+            _log.warning("watching %s of target %s: %s", kind, self._name, said, exc_info=None if expected else error)
+        self._stop.wait(backoff(failures, MOST_PAUSE, random.Random()))  # noqa: S311  jitter, no secret
 
     def _list(self, kind: str) -> str:
         listing = self._client.list(kind, labels=_OURS)
-        fresh = {key_of(obj): obj for obj in listing.items}
-        gone: list[Object] = []
+        fresh = {key_of(obj): trimmed(obj) for obj in listing.items}
+        changed: set[str] = set()
         with self._lock:
-            for objects in self._units.values():
+            for unit, objects in self._units.items():
                 lost = [key for key in objects if key.kind == kind and key not in fresh]
-                gone += [objects.pop(key) for key in lost]
+                changed |= {unit for key in lost if objects.pop(key)}
             for key, obj in fresh.items():
-                self._units[label(obj, labels.UNIT) or ""][key] = obj
+                unit = label(obj, labels.UNIT) or ""
+                known = self._units[unit].get(key)
+                self._units[unit][key] = obj
+                if known is None or not says_the_same(known, obj):
+                    changed.add(unit)
+        is_first = not self._listed[kind].is_set()
         self._listed[kind].set()
-        self._announce((*listing.items, *gone))
+        if not is_first:
+            self._announce(changed)
+        elif self.complete:
+            self._on_listed()
         return listing.resource_version
 
     def _take(self, event: WatchEvent) -> None:
-        obj, key = event.object, key_of(event.object)
+        obj, key = trimmed(event.object), key_of(event.object)
+        unit = label(obj, labels.UNIT) or ""
         with self._lock:
-            objects = self._units[label(obj, labels.UNIT) or ""]
+            objects = self._units[unit]
             known = objects.get(key)
             if known is not None and _age(known) > _age(obj):
                 return  # what a write of our own returned is newer
             if event.type is EventType.DELETED:
-                objects.pop(key, None)
+                is_news = objects.pop(key, None) is not None
             else:
                 objects[key] = obj
-        self._announce((obj,))
+                is_news = known is None or not says_the_same(known, obj)
+        if is_news:
+            self._announce((unit,))
 
-    def _announce(self, items: Iterable[Object]) -> None:
-        for unit in {label(obj, labels.UNIT) for obj in items}:
+    def _announce(self, units: Iterable[str]) -> None:
+        for unit in units:
             if unit:
                 self._on_change(unit)
 

@@ -39,7 +39,7 @@ def run_golden(target: Target, check: GoldenCheck) -> str | None:
     """Send each golden request through the gateway. None when all answers fit, else what the first misfit was."""
     with _client(target, check.timeout) as client:
         for request in check.requests:
-            failure = _golden(client, target.gateways[0], check, request)
+            failure = _golden(client, target.gateways()[0], check, request)
             if failure:
                 return f"{request.name}: {failure}"
     return None
@@ -56,7 +56,7 @@ def run_confirm(target: Target, check: ConfirmCheck, given_up: Callable[[], bool
         return given_up() or time.monotonic() >= deadline
 
     with _client(target, 5.0) as client:
-        asked = [(base + path, workload) for base in target.gateways for path, workload, _ in check.routes]
+        asked = [(base + path, workload) for base in target.gateways() for path, workload, _ in check.routes]
         return all(_answers(client, url, workload, is_over) for url, workload in asked)
 
 

@@ -1,35 +1,22 @@
-"""The controller: sources are followed, units queued, passes run; every trigger only adds a key."""
+"""The controller: sources are followed, targets served; every trigger only adds a unit to a target's queue."""
 
 from __future__ import annotations
 
-import logging
-import random
 import threading
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from controller.engine.builds import Builds
-from controller.engine.cache import TargetCache
-from controller.engine.observe import cached_records
-from controller.engine.passes import Passes, PassResult
-from controller.engine.planning import UnitWork, units_of
-from controller.engine.queue import WorkQueue
-from controller.engine.retry import RESYNC, pause_after
-from controller.engine.sources import Publication, Source, SourceLoop, changed_first
+from controller.engine.grants import Granted
+from controller.engine.passes import PassResult
+from controller.engine.placing import Placing
+from controller.engine.publications import Publications
+from controller.engine.sources import Publication, SourceLoop
 from controller.engine.steps import Observer, unobserved
+from controller.engine.target_loop import Surroundings, TargetLoop
 from controller.engine.targets import Target
-from controller.model.errors import PointsmanError, Unavailable
 from controller.model.identity import UnitKey
 from controller.model.images import BuildFailure
-from controller.model.ports import HistoryStore, Progress
-from controller.plan.memory import forgiven
-from controller.state.records import Records
-
-LISTING_TIMEOUT = 5.0
-"""Seconds that a publication waits for the target's objects; without them nobody knows what left git since the last run."""
-UNLISTED_PAUSE = 0.5
-"""Seconds until a unit is tried again on a target whose objects are not all known yet: an absence means nothing then."""
-_log = logging.getLogger(__name__)
+from controller.model.ports import HistoryStore, ImageBuilder, Progress
 
 
 def _silent(what: str, done: int, total: int) -> None:
@@ -37,151 +24,152 @@ def _silent(what: str, done: int, total: int) -> None:
 
 
 class Controller:
-    """One target and the sources that are served on it. `start`, then it works until `stop`."""
+    """Targets and the sources that are served on them. `start`, then it works until `stop`.
+
+    `default` is the target of deployments that name none (a single target is it without being named); `everywhere` maps
+    whatever is declared to the only one. `configured` names targets that are not open yet: `add_target` brings them, and
+    until then nothing that is declared for them is a mistake.
+    """
 
     def __init__(
         self,
-        target: Target,
-        sources: Sequence[Source],
+        targets: Sequence[Target],
+        sources: Iterable[Granted],
         history: HistoryStore,
         *,
+        default: str | None = None,
+        everywhere: bool = False,
+        configured: Collection[str] = (),
         interval: float = 5.0,
-        workers: int = 2,
+        workers: int = 8,
         progress: Progress = _silent,
         observer: Observer = unobserved,
     ) -> None:
-        self._target = target
-        self._builds = Builds(progress, observer)
-        self._queue: WorkQueue[UnitKey] = WorkQueue()
-        self._passes = Passes(self._builds, history, observer, self._queue.add)
-        self._cache = TargetCache(target.client, self._object_changed)
-        self._loops = [SourceLoop(source, self._publish, observer, interval) for source in sources]
+        followed = tuple(sources)
+        names = frozenset({target.name for target in targets} | set(configured))
+        only = next(iter(names)) if len(names) == 1 else None
+        self._publications = Publications(followed, Placing(names, default or only, everywhere))
+        self._around = Surroundings(self._publications, history, observer, self._is_served, self._settled)
+        self._workers = workers
+        self._progress = progress
+        self._observer = observer
+        self._sources = [SourceLoop(granted.source, self._publish, observer, interval) for granted in followed]
         self._lock = threading.Lock()
-        self._publications: dict[str, Publication] = {}
-        self._units: dict[str, UnitKey] = {}
-        self._attempts: dict[UnitKey, int] = defaultdict(int)
-        self._results: dict[UnitKey, PassResult] = {}
-        self._threads = [threading.Thread(target=self._work, name=f"pass-{n}", daemon=True) for n in range(workers)]
+        self._builds: dict[int, tuple[ImageBuilder, Builds]] = {}
+        self._targets: dict[str, TargetLoop] = {}
+        self._is_started = False
+        for target in targets:
+            self._targets[target.name] = self._loop(target)
 
     def start(self) -> None:
-        """Fill the cache, then follow the sources. Returns at once."""
-        self._cache.start()
-        for thread in self._threads:
-            thread.start()
-        for loop in self._loops:
+        """Fill the caches and follow the sources. Returns at once."""
+        with self._lock:
+            self._is_started = True
+            loops = tuple(self._targets.values())
+        for loop in loops:
+            loop.start()
+        for source in self._sources:
+            source.start()
+
+    def add_target(self, target: Target) -> None:
+        """Serve one more target from now on: one whose cluster answered only after the start."""
+        loop = self._loop(target)
+        with self._lock:
+            self._targets[target.name] = loop
+            is_started = self._is_started
+        if is_started:
             loop.start()
 
     def stop(self, timeout: float = 10.0) -> None:
         """Finish the passes that run; what is queued stays for the next start."""
-        for loop in self._loops:
+        for source in self._sources:
+            source.stop(timeout)
+        for loop in self._loops():
             loop.stop(timeout)
-        self._queue.close()
-        for thread in self._threads:
-            thread.join(timeout)
-        self._passes.close()
-        self._builds.close()
-        self._cache.stop()
+        for builds in self._all_builds():
+            builds.close()
 
     def wake(self) -> None:
         """Something may have changed in a source: look now."""
-        for loop in self._loops:
-            loop.wake()
+        for source in self._sources:
+            source.wake()
 
     def reconcile(self, deployment: str | None = None) -> list[str]:
         """A person asks for another try: forget what was given up and failed, and look again. Returns the units."""
-        self._builds.forget_failures()
-        asked = [unit for unit in self.units() if deployment in (None, unit.deployment)]
-        for unit in asked:
-            Records(self._target.client, self._cache.note).change(unit, forgiven)
-            self._queue.add(unit)
-        return [str(unit) for unit in asked]
+        return sorted({str(unit) for loop in self._loops() for unit in loop.reconcile(deployment)})
 
     def units(self) -> tuple[UnitKey, ...]:
-        """Every unit that is declared or has a record on the target."""
-        with self._lock:
-            return tuple(sorted(self._units.values()))
+        """Every unit that is declared or has a record on a target."""
+        return tuple(sorted({unit for loop in self._loops() for unit in loop.units()}))
 
-    def result(self, unit: UnitKey) -> PassResult | None:
-        """The newest pass over a unit."""
-        with self._lock:
-            return self._results.get(unit)
+    def result(self, unit: UnitKey, target: str | None = None) -> PassResult | None:
+        """The newest pass over a unit: on a target, or on the one that it is declared for, or else on any."""
+        loops = self._loops()
+        if target is None:
+            found = self._publications.of_unit(unit, "")
+            target = self._publications.target_of(unit, found) if found else None
+        first = [loop for loop in loops if loop.target.name == target] or loops
+        return next((result for loop in first if (result := loop.result(unit))), None)
+
+    def results(self) -> tuple[tuple[str, PassResult], ...]:
+        """The newest pass over every unit on every target, with the target's name."""
+        return tuple(
+            (loop.target.name, result) for loop in self._loops() for unit in loop.units() if (result := loop.result(unit))
+        )
 
     def publications(self) -> tuple[Publication, ...]:
-        with self._lock:
-            return tuple(self._publications.values())
+        return self._publications.all()
 
     def build_failures(self) -> tuple[BuildFailure, ...]:
         """The images that could not be built and are not tried again yet."""
-        return self._builds.failures()
+        return tuple(failure for builds in self._all_builds() for failure in builds.failures())
 
     def source_errors(self) -> tuple[str, ...]:
         """Why sources cannot be read at the moment; what runs is not touched by it."""
-        return tuple(loop.error for loop in self._loops if loop.error)
+        return tuple(source.error for source in self._sources if source.error)
 
-    # triggers
+    def target_errors(self) -> tuple[str, ...]:
+        """Why targets cannot be read at the moment; what runs there goes on, and the others are served."""
+        opened = {loop.target.name: loop for loop in self._loops()}
+        missing = sorted(self._publications.placing.names - opened.keys())
+        waiting = tuple(f"target {name}: it is not connected yet" for name in missing)
+        return (*waiting, *(error for loop in opened.values() for error in loop.errors()))
+
+    def is_ready(self) -> bool:
+        """Whether everything of ours on every open target is known."""
+        return all(loop.is_listed for loop in self._loops())
 
     def _publish(self, publication: Publication) -> None:
-        if not self._cache.wait(LISTING_TIMEOUT):
-            raise Unavailable(f"the objects of target {self._target.name} cannot be listed, so nothing is done yet")
-        found = units_of(publication, self._cache)
+        before, now = self._publications.publish(publication)
+        for loop in self._loops():
+            loop.published(before, now)
+
+    def _settled(self, target: str, unit: UnitKey) -> None:
+        """What a unit left elsewhere may go now."""
+        for loop in self._loops():
+            if loop.target.name != target and loop.has(unit):
+                loop.add(unit)
+
+    def _is_served(self, target: str, unit: UnitKey, publication: Publication) -> bool:
         with self._lock:
-            previous = self._publications.get(publication.snapshot.source)
-            self._publications[publication.snapshot.source] = publication
-            self._units.update({unit.hash: unit for unit in found})
-        for unit in changed_first(self.units(), previous, publication):
-            self._queue.add(unit)
+            loop = self._targets.get(target)
+        result = loop.result(unit) if loop else None
+        return bool(result and result.publication is publication and result.plan.is_settled and not result.error)
 
-    def _object_changed(self, unit_hash: str) -> None:
+    def _loop(self, target: Target) -> TargetLoop:
+        return TargetLoop(target, self._around, self._builds_of(target.builder), self._workers)
+
+    def _builds_of(self, builder: ImageBuilder) -> Builds:
+        """Targets that share a builder share what is known of its images."""
         with self._lock:
-            unit = self._units.get(unit_hash)
-        if unit:
-            self._queue.add(unit)
+            if id(builder) not in self._builds:
+                self._builds[id(builder)] = builder, Builds(self._progress, self._observer)
+            return self._builds[id(builder)][1]
 
-    # passes
-
-    def _work(self) -> None:
-        while (unit := self._queue.take()) is not None:
-            try:
-                self._queue.add(unit, self._pass(unit))
-            finally:
-                self._queue.done(unit)
-
-    def _pass(self, unit: UnitKey) -> float:
-        if not self._cache.complete:
-            return UNLISTED_PAUSE
-        try:
-            work = self._unit_work(unit)
-            if work is None:
-                return RESYNC
-            result = self._passes.run(work)
-        except PointsmanError as error:
-            _log.info("pass over %s ended: %s", unit, error)
-            return self._pause(unit, error)
-        except Exception as error:
-            # A fault of ours in one unit is told and tried again later; it must not end the worker of all others.
-            _log.exception("pass over %s", unit)
-            return self._pause(unit, error)
+    def _loops(self) -> tuple[TargetLoop, ...]:
         with self._lock:
-            self._results[unit] = result
-        if result.error:
-            return self._pause(unit, result.error)
-        self._attempts.pop(unit, None)
-        return result.again
+            return tuple(self._targets.values())
 
-    def _pause(self, unit: UnitKey, error: Exception) -> float:
-        self._attempts[unit] += 1
-        return pause_after(error, self._attempts[unit], random.Random())  # noqa: S311  jitter, no secret
-
-    def _unit_work(self, unit: UnitKey) -> UnitWork | None:
-        publication = self._publication_of(unit)
-        return UnitWork(unit, self._target, self._cache, publication) if publication else None
-
-    def _publication_of(self, unit: UnitKey) -> Publication | None:
-        """The source that declares the unit's project, or declared it when its record was written."""
+    def _all_builds(self) -> tuple[Builds, ...]:
         with self._lock:
-            known = tuple(self._publications.values())
-        for publication in known:
-            if (publication.declared.owner, publication.declared.project) == (unit.owner, unit.project):
-                return publication
-        sources = {record.unit: record.source for record in cached_records(self._cache)}
-        return next((p for p in known if p.snapshot.source == sources.get(unit)), None)
+            return tuple(builds for _, builds in self._builds.values())

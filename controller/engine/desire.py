@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 
 from controller.engine.builds import Builds
+from controller.engine.sight import Sight
 from controller.engine.sources import Publication
 from controller.engine.targets import Target
 from controller.model.desired import DesiredState
@@ -17,6 +19,27 @@ from controller.render.renderer import render, render_gone
 from controller.source.adhoc import never_declared
 
 
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A unit left this target for another: `to` is that one's name, `is_ready` whether the unit serves there."""
+
+    to: str
+    is_ready: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Inputs:
+    """What a rendering came from; publications are replaced as wholes, so the same one says the same."""
+
+    publication: Publication
+    images: dict[str, ImageState]
+    is_rewritten: bool
+
+    def are(self, other: _Inputs) -> bool:
+        alike = self.images == other.images and self.is_rewritten == other.is_rewritten
+        return alike and self.publication is other.publication
+
+
 class Desire:
     """Renders units; remembers each unit's last answer and the inputs that it came from."""
 
@@ -24,23 +47,26 @@ class Desire:
         self._builds = builds
         self._lock = threading.Lock()
         self._specs: dict[UnitKey, tuple[Publication, tuple[ImageSpec, ...]]] = {}
-        self._last: dict[UnitKey, tuple[Publication, dict[str, ImageState], bool, DesiredState]] = {}
+        self._last: dict[UnitKey, tuple[_Inputs, DesiredState]] = {}
 
-    def of(self, unit: UnitKey, target: Target, publication: Publication, record: UnitRecord) -> DesiredState:
-        """The unit's desired state at the publication's revision, `gone` for one that is not declared any more."""
-        rewritten = is_rewritten(publication, record, unit.deployment)
-        if unit.deployment not in publication.declared.deployments:
+    def of(
+        self, unit: UnitKey, sight: Sight, publication: Publication, record: UnitRecord, move: Move | None = None
+    ) -> DesiredState:
+        """The unit's desired state at the publication's revision, `gone` for one that is not to be here any more."""
+        target, rewritten = sight.target, is_rewritten(publication, record, unit.deployment)
+        if move or unit.deployment not in publication.declared.deployments:
             self._forget(unit)
             return _gone(unit, target, publication, rewritten=rewritten)
         images = {spec.key: self._builds.state(spec, target.builder) for spec in self._image_specs(unit, target, publication)}
+        inputs = _Inputs(publication, images, rewritten)
         with self._lock:
             last = self._last.get(unit)
-        if last and last[0] is publication and last[1] == images and last[2] == rewritten:
-            return last[3]
+        if last and last[0].are(inputs):
+            return last[1]
         declared, snapshot = publication.declared, publication.snapshot
         desired = render(declared, unit.deployment, target.profile, images, snapshot=snapshot, rewritten=rewritten)
         with self._lock:
-            self._last[unit] = (publication, images, rewritten, desired)
+            self._last[unit] = inputs, desired
         return desired
 
     def _forget(self, unit: UnitKey) -> None:

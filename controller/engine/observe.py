@@ -4,36 +4,37 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from controller.engine.cache import TargetCache
 from controller.model import labels
 from controller.model.errors import Stalled
 from controller.model.identity import ObjectKey, UnitKey
-from controller.model.objects import Object, at, label
+from controller.model.objects import Object, label
 from controller.model.observed import ObservedState
-from controller.model.ports import ClusterClient
 from controller.model.record import UnitRecord
 from controller.state.record_format import from_config_map
 
 _STATUS_KINDS = ("Pod", "EndpointSlice", "ConfigMap")
+_NONE: Mapping[str, frozenset[str]] = MappingProxyType({})
 _log = logging.getLogger(__name__)
 
 
-def observe(cache: TargetCache, client: ClusterClient, unit: UnitKey, secrets: Iterable[str]) -> ObservedState:
-    """The unit's objects, pods and slices. Secrets are asked for by name (their keys only): nobody watches them."""
+def observe(cache: TargetCache, unit: UnitKey, secrets: Mapping[str, frozenset[str]] = _NONE) -> ObservedState:
+    """The unit's objects, pods and slices, all from the cache; `secrets` maps the names of Secrets to their keys."""
     objects = cache.of_unit(unit.hash)
     return ObservedState(
         objects={key: obj for key, obj in objects.items() if key.kind not in _STATUS_KINDS},
         pods=_grouped(objects, "Pod", labels.WORKLOAD),
         slices=_grouped(objects, "EndpointSlice", labels.SERVICE_NAME),
-        secrets=_secret_keys(client, unit.namespace, secrets),
+        secrets=secrets,
     )
 
 
 def cached_record(cache: TargetCache, unit: UnitKey) -> UnitRecord:
     """The unit's record as last seen; a stale one costs a Conflict at its next write, nothing more."""
-    found = cache.get(unit.hash, ObjectKey("ConfigMap", unit.namespace, unit.record_name))
+    found = cache.record(unit.hash)
     return from_config_map(found) if found else UnitRecord(unit)
 
 
@@ -55,8 +56,3 @@ def _grouped(objects: Mapping[ObjectKey, Object], kind: str, name: str) -> dict[
     for key in sorted((key for key in objects if key.kind == kind), key=lambda key: key.name):
         groups[label(objects[key], name) or ""].append(objects[key])
     return {group: tuple(items) for group, items in groups.items()}
-
-
-def _secret_keys(client: ClusterClient, namespace: str, names: Iterable[str]) -> dict[str, frozenset[str]]:
-    found = {name: client.get(ObjectKey("Secret", namespace, name)) for name in sorted(set(names))}
-    return {name: frozenset(at(obj, "data", default={})) for name, obj in found.items() if obj is not None}

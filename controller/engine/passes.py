@@ -12,13 +12,17 @@ from controller.engine.builds import RETRY, Builds
 from controller.engine.corrections import Corrections
 from controller.engine.desire import Desire
 from controller.engine.events import events_of
+from controller.engine.failing import conditions_of_failure
 from controller.engine.observe import cached_record
 from controller.engine.planning import PlannedUnit, UnitWork, plan_unit
 from controller.engine.questions import Questions
 from controller.engine.retry import RESYNC
+from controller.engine.secrets import MISSING_POLL, USERS_POLL
+from controller.engine.sight import GATEWAY_GOOD_FOR, ROOMS_GOOD_FOR
 from controller.engine.sources import Publication
 from controller.engine.steps import Observer, Step
 from controller.model.changes import Operation, Plan
+from controller.model.conditions import Condition
 from controller.model.errors import PointsmanError
 from controller.model.identity import UnitKey
 from controller.model.ports import HistoryStore
@@ -26,9 +30,14 @@ from controller.model.record import Fact, UnitRecord
 from controller.plan.conditions import conditions_after
 from controller.state.records import Records
 
-SECRET_POLL = 5.0
-"""Seconds between looks for a Secret that is missing: Secrets are not watched (the right to list them all is not asked for)."""
-_POLLS = {"SecretMissing": SECRET_POLL, "ImageMissing": RETRY}
+_POLLS = {
+    "SecretMissing": MISSING_POLL,
+    "ImageMissing": RETRY,
+    "WaitingForCapacity": ROOMS_GOOD_FOR,
+    "RouteNotAccepted": GATEWAY_GOOD_FOR,
+    "GatewayMissing": GATEWAY_GOOD_FOR,
+    "ForeignObject": RETRY,
+}
 """Seconds until a gate is looked at that nobody tells of: for an image that is when its failed build may be tried again."""
 _log = logging.getLogger(__name__)
 
@@ -61,8 +70,10 @@ class Passes:
     def run(self, work: UnitWork) -> PassResult:
         """One pass. Raises what ended it (Conflict: look again at once); the record says how far it came."""
         stored = cached_record(work.cache, work.unit)
+        if stored.resource_version is None:
+            stored = replace(stored, namespace=work.namespace)
         answers = self._questions.answers(work.unit, stored)
-        planned = plan_unit(work, self._desire, stored.with_facts(answers), time.time())
+        planned = _after_its_namespace(work, plan_unit(work, self._desire, stored.with_facts(answers), time.time()))
         made = planned.plan
         self._observer(Step.PLANNED)
         record = self._remember(work, stored, planned, answers)
@@ -70,7 +81,7 @@ class Passes:
         self._close(work, record, made, result)
         self._questions.ask(work, made)
         self._tell(work.unit, made, result, answers)
-        return PassResult(made, result, self._again(made), work.publication)
+        return PassResult(made, result, self._again(work, made), work.publication)
 
     def close(self) -> None:
         self._questions.close()
@@ -96,12 +107,13 @@ class Passes:
         return written
 
     def _close(self, work: UnitWork, record: UnitRecord, made: Plan, result: ApplyResult) -> None:
-        """Strike from the inventory what is gone; the record itself goes last, when nothing is left."""
+        """Strike from the inventory what is gone, say what is refused; the record itself goes last, when nothing is left."""
         self._observer(Step.CHANGES_APPLIED)
         gone = {change.key for change in result.done if change.operation is Operation.DELETE}
-        if gone:
-            self._write(work, replace(record, inventory=record.inventory - gone))
-        elif record.resource_version and made.is_settled and not record.inventory and not _is_declared(work):
+        closed = replace(record, inventory=record.inventory - gone, conditions=_conditions(record, made, result))
+        if not _same(closed, record):
+            self._write(work, closed)
+        elif record.resource_version and made.is_settled and not record.inventory and not work.is_declared:
             Records(work.target.client).delete(record)
         self._observer(Step.RECORD_CLOSED)
 
@@ -116,15 +128,36 @@ class Passes:
         except OSError as error:
             _log.warning("the history of %s cannot be written: %s", unit, error)
 
-    def _again(self, made: Plan) -> float:
+    def _again(self, work: UnitWork, made: Plan) -> float:
         if made.changes or made.facts or made.dropped:
             return 0.0
-        longest = min((_POLLS.get(gate.reason, RESYNC) for gate in made.gates), default=RESYNC)
+        polls = [_POLLS[gate.reason] for gate in (*made.gates, *made.failures) if gate.reason in _POLLS]
+        longest = min(polls, default=USERS_POLL if _is_guarded(work) else RESYNC)
         return longest if made.wake is None else min(max(made.wake - time.time(), 0.05), longest)
 
 
-def _is_declared(work: UnitWork) -> bool:
-    return work.unit.deployment in work.publication.declared.deployments
+def _after_its_namespace(work: UnitWork, planned: PlannedUnit) -> PlannedUnit:
+    """The plan without its first step, which is done: the record has to lie somewhere."""
+    made = planned.plan
+    missing = [c for c in made.changes if c.key.kind == "Namespace" and c.operation is Operation.CREATE]
+    for change in missing:
+        work.sight.namespaces.provide(change)
+    left = tuple(change for change in made.changes if change not in missing)
+    return replace(planned, plan=replace(made, changes=left)) if missing else planned
+
+
+def _conditions(record: UnitRecord, made: Plan, result: ApplyResult) -> tuple[Condition, ...]:
+    """As they are in the record, unless something was refused now."""
+    failed = next(iter(result.failed), None)
+    if failed is None or failed.error is None:
+        return record.conditions
+    return conditions_of_failure(str(failed.change.key), failed.error, record.conditions, made.now)
+
+
+def _is_guarded(work: UnitWork) -> bool:
+    """Whether the unit's routes have a copy of a Secret that nobody watches."""
+    found = work.publication.declared.deployments.get(work.unit.deployment)
+    return bool(found and found.basic_auth and work.is_declared and work.target.profile.kind != "embedded")
 
 
 def _is_off_the_line(planned: PlannedUnit, stored: UnitRecord) -> bool:

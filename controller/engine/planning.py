@@ -2,31 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from controller.engine.cache import TargetCache
-from controller.engine.desire import Desire
-from controller.engine.observe import cached_records, observe
+from controller.engine.desire import Desire, Move
+from controller.engine.namespaces import is_ours
+from controller.engine.observe import observe
+from controller.engine.sight import Sight
 from controller.engine.sources import Publication
 from controller.engine.targets import Target
-from controller.model import labels
-from controller.model.changes import Operation, Plan
+from controller.model.changes import Change, Operation, Plan
+from controller.model.declared import USERS_KEY
 from controller.model.desired import DesiredState
 from controller.model.diagnostics import PROJECT, Diagnostic, Subject
 from controller.model.identity import ObjectKey, UnitKey
-from controller.model.objects import Object, annotation
+from controller.model.objects import Object, at
+from controller.model.observed import ObservedState
 from controller.model.record import UnitRecord
 from controller.plan.planner import held_plan, plan
+
+_OF_ROUTES = frozenset({"RouteNotAccepted", "GatewayMissing"})
+"""Gates and failures that the Gateway itself may explain."""
 
 
 @dataclass(frozen=True, slots=True)
 class UnitWork:
-    """Everything that a plan needs besides the unit's record and the moment."""
+    """Everything that a plan needs besides the unit's record and the moment; `move` where the unit left this target."""
 
     unit: UnitKey
-    target: Target
-    cache: TargetCache
+    sight: Sight
     publication: Publication
+    move: Move | None = None
+
+    @property
+    def target(self) -> Target:
+        return self.sight.target
+
+    @property
+    def cache(self) -> TargetCache:
+        return self.sight.cache
+
+    @property
+    def namespace(self) -> str:
+        return self.target.profile.namespace_of(self.unit)
+
+    @property
+    def is_declared(self) -> bool:
+        """Whether the unit is to be served here."""
+        return self.move is None and self.unit.deployment in self.publication.declared.deployments
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,39 +61,83 @@ class PlannedUnit:
     desired: DesiredState | None
 
 
-def plan_unit(work: UnitWork, desire: Desire, record: UnitRecord, now: float) -> PlannedUnit:
-    """What is to be done with a unit now (`now` in epoch seconds). Reads the target's Secrets and images, writes nothing."""
+def plan_unit(work: UnitWork, desire: Desire, record: UnitRecord, now: float, *, ask_all: bool = False) -> PlannedUnit:
+    """What is to be done with a unit now (`now` in epoch seconds). Reads what nobody watches, writes nothing.
+
+    `ask_all` looks under every name that would be created, for a plan that nobody carries out; a pass finds out by its
+    create being refused.
+    """
     now = record.moment(now)
     declared = work.publication.declared
     if holding := _holding(work.publication, work.unit):
         return PlannedUnit(held_plan(work.unit, str(declared.revision), holding, record, now), None)
-    desired = desire.of(work.unit, work.target, work.publication, record)
-    secrets = (ref.secret for workload in desired.workloads.values() for ref in workload.secrets)
-    observed = observe(work.cache, work.target.client, work.unit, secrets)
+    desired = desire.of(work.unit, work.sight, work.publication, record, work.move)
+    observed = observe(work.cache, work.unit, _secret_keys(work, desired))
+    desired = _in_its_namespace(desired, observed)
     made = plan(desired, observed, record, now)
-    if foreign := _foreign(work, made):
-        made = plan(desired, replace(observed, objects={**observed.objects, **foreign}), record, now)
+    if more := _more(work, made, observed, ask_all=ask_all):
+        made = plan(desired, more, record, now)
     return PlannedUnit(made, desired)
 
 
-def _foreign(work: UnitWork, made: Plan) -> dict[ObjectKey, Object]:
-    """Objects of others under names that the plan would create: what lacks our label is not watched, so it is asked for."""
-    created = (c.key for c in made.changes if c.operation is Operation.CREATE and c.key.kind != "Namespace")
-    found = {key: work.target.client.get(key) for key in created}
-    unit = str(work.unit)
-    return {key: obj for key, obj in found.items() if obj is not None and annotation(obj, labels.UNIT_NAME) != unit}
+def _in_its_namespace(desired: DesiredState, observed: ObservedState) -> DesiredState:
+    """What is desired, without a namespace that somebody else made: that one is used as it is."""
+    found = observed.objects.get(ObjectKey("Namespace", "", desired.namespace))
+    if found is None or is_ours(found):
+        return desired
+    return replace(desired, shared=tuple(obj for obj in desired.shared if obj["kind"] != "Namespace"))
 
 
-def units_of(publication: Publication, cache: TargetCache) -> list[UnitKey]:
-    """Every deployment that is declared or held by a mistake, and every unit of this source that has a record."""
-    declared = publication.declared
-    names = {*declared.deployments, *(s.name for s in declared.held if s.kind == "deployment")}
-    named = {UnitKey(declared.owner, declared.project, name) for name in names if declared.owner}
-    recorded = {record.unit for record in cached_records(cache) if record.source == publication.snapshot.source}
-    return sorted(named | recorded)
+def _more(work: UnitWork, made: Plan, observed: ObservedState, *, ask_all: bool) -> ObservedState | None:
+    """What the plan turned out to need besides; None where it needs no more."""
+    more = observed
+    if foreign := _foreign(work, made, ask_all=ask_all):
+        more = replace(more, objects={**more.objects, **foreign})
+    if any(gate.reason in _OF_ROUTES for gate in (*made.gates, *made.failures)):
+        more = replace(more, gateway=work.sight.gateway())
+    if any(_adds_pods(change, observed) for change in made.changes):
+        more = replace(more, nodes=work.sight.nodes())
+    return None if more == observed else more
+
+
+def _foreign(work: UnitWork, made: Plan, *, ask_all: bool) -> dict[ObjectKey, Object]:
+    """What lies under names that the plan would create although the cache does not know it: mostly objects of others."""
+    created = {c.key for c in made.changes if c.operation is Operation.CREATE and c.key.kind != "Namespace"}
+    asked = created if ask_all else created & work.cache.suspects()
+    found = work.sight.foreign(sorted(asked))
+    for key in asked - found.keys():
+        work.cache.trust(key)
+    return found
+
+
+def _adds_pods(change: Change, observed: ObservedState) -> bool:
+    """Whether a change would start pods that are not there yet."""
+    if change.key.kind != "Deployment" or change.desired is None:
+        return False
+    before = observed.objects.get(change.key)
+    wanted = at(change.desired, "spec", "replicas", default=1)
+    grows = before is None or wanted > at(before, "spec", "replicas", default=1)
+    return wanted > 0 and (grows or any(field.path.startswith("spec.template") for field in change.fields))
+
+
+def _secret_keys(work: UnitWork, desired: DesiredState) -> dict[str, frozenset[str]]:
+    wanted = {(ref.secret, ref.key) for workload in desired.workloads.values() for ref in workload.secrets}
+    deployment = work.publication.declared.deployments.get(work.unit.deployment)
+    if deployment and deployment.basic_auth and not desired.gone:
+        wanted.add((deployment.basic_auth, USERS_KEY))
+    work.sight.secrets.renew(work.unit, deployment, work.namespace, {name for name, _ in wanted})
+    return work.sight.secrets.keys(work.namespace, wanted) if wanted else {}
 
 
 def _holding(publication: Publication, unit: UnitKey) -> tuple[Diagnostic, ...]:
     """The mistakes that hold a whole unit: the project's, or those of its `deployment.yaml`."""
     held = publication.declared.held
     return held.get(PROJECT, ()) + held.get(Subject("deployment", unit.deployment), ())
+
+
+def units_of(publication: Publication, records: Iterable[UnitRecord]) -> list[UnitKey]:
+    """Every deployment that is declared or held by a mistake, and every unit of this source that has a record."""
+    declared = publication.declared
+    names = {*declared.deployments, *(s.name for s in declared.held if s.kind == "deployment")}
+    named = {UnitKey(declared.owner, declared.project, name) for name in names if declared.owner}
+    return sorted(named | {record.unit for record in records if record.source == publication.origin})

@@ -6,7 +6,8 @@ import random
 
 from controller.model.errors import Conflict, PointsmanError, Stalled, Waiting
 
-FIRST, MOST = 1.0, 300.0
+FIRST, SOON, MOST = 1.0, 30.0, 300.0
+"""Seconds after one failure, and at most after many: of the other side, of ours."""
 RESYNC = 600.0
 """Seconds after which a unit is looked at although nothing asked for it."""
 
@@ -22,5 +23,17 @@ def pause_after(error: Exception, attempt: int, spread: random.Random) -> float:
         return min(0.05 * attempt, FIRST)
     if isinstance(error, Stalled):
         return RESYNC
-    limit = 30.0 if isinstance(error, PointsmanError) else MOST
-    return min(FIRST * 2.0 ** (attempt - 1), limit) * spread.uniform(0.75, 1.25)
+    return backoff(attempt, SOON if isinstance(error, PointsmanError) else MOST, spread)
+
+
+def backoff(attempt: int, most: float, spread: random.Random) -> float:
+    """Seconds that double with every attempt, which count from 1, up to about `most`."""
+    return min(FIRST * 2.0 ** min(attempt - 1, 20), most) * spread.uniform(0.75, 1.25)
+
+
+def told(error: Exception) -> str:
+    """An error for a person: with its hint, or with its type where it is a fault of ours."""
+    if not isinstance(error, (PointsmanError, OSError)):
+        return f"{type(error).__name__}: {error}"
+    hint = getattr(error, "hint", None)
+    return f"{error}\n  hint: {hint}" if hint else str(error)

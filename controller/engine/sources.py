@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from controller.engine.retry import pause_after
+from controller.engine.retry import pause_after, told
 from controller.engine.steps import Observer, Step
 from controller.loading.loader import load
 from controller.model.declared import DeclaredState
@@ -18,6 +18,8 @@ from controller.model.identity import UnitKey
 from controller.model.ports import CodeReader
 from controller.model.source import Snapshot
 
+DECLARED_DIRECTORY = "pointsman"
+"""Where a repository declares what it does not say otherwise."""
 _log = logging.getLogger(__name__)
 
 
@@ -48,6 +50,12 @@ class Publication:
     source: Source
     snapshot: Snapshot
     declared: DeclaredState
+
+    @property
+    def origin(self) -> str:
+        """Whose work a record is: one repository may hold several declared directories, each a source of its own."""
+        path = self.snapshot.path
+        return self.snapshot.source if path == DECLARED_DIRECTORY else f"{self.snapshot.source}#{path}"
 
 
 def changed_first(units: Iterable[UnitKey], old: Publication | None, new: Publication) -> list[UnitKey]:
@@ -96,7 +104,7 @@ class SourceLoop:
             except Exception as error:
                 # A fault of ours included: this thread is the only one that reads the source, so it never ends.
                 failures += 1
-                self.error = _said(error)
+                self.error = told(error)
                 pause = min(pause_after(error, failures, random.Random()), self._interval * 4)  # noqa: S311  jitter, no secret
                 expected = isinstance(error, (PointsmanError, OSError))
                 _log.warning("source %s: %s", self._source.name, self.error, exc_info=None if expected else error)
@@ -106,10 +114,3 @@ class SourceLoop:
         snapshot = self._source.snapshot()
         self._observer(Step.SNAPSHOT_READ)
         return Publication(self._source, snapshot, load(snapshot, uncommitted=snapshot.local))
-
-
-def _said(error: Exception) -> str:
-    if not isinstance(error, (PointsmanError, OSError)):
-        return f"{type(error).__name__}: {error}"
-    hint = getattr(error, "hint", None)
-    return f"{error}\n  hint: {hint}" if hint else str(error)

@@ -41,7 +41,10 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class UnitRecord:
-    """`resource_version` is None for a record that is not on the target (new, or lost)."""
+    """`resource_version` is None for a record that is not on the target (new, or lost).
+
+    `namespace` is where it lies; empty: in the unit's own.
+    """
 
     unit: UnitKey
     inventory: frozenset[ObjectKey] = frozenset()
@@ -53,6 +56,7 @@ class UnitRecord:
     applied: str = ""
     source: str = ""
     resource_version: str | None = None
+    namespace: str = ""
 
     def fact(self, kind: FactKind, subject: str, input: str | None = None) -> Fact | None:
         """The newest fact of a kind about a subject, of one input or of any."""

@@ -35,7 +35,7 @@ def to_config_map(record: UnitRecord) -> dict[str, Any]:
         data = {"binaryData": {"record.json.gz": packed}}
     meta: dict[str, Any] = {
         "name": record.unit.record_name,
-        "namespace": record.unit.namespace,
+        "namespace": record.namespace or record.unit.namespace,
         "labels": {labels.MANAGED_BY: "pointsman", labels.UNIT: record.unit.hash, labels.RECORD: "unit"},
         "annotations": {labels.UNIT_NAME: str(record.unit)},
         "resourceVersion": record.resource_version or "",
@@ -49,7 +49,7 @@ def from_config_map(obj: Object) -> UnitRecord:
         text = at(obj, "data", "record.json")
         if text is None:
             text = gzip.decompress(base64.b64decode(at(obj, "binaryData", "record.json.gz"))).decode()
-        return _record(json.loads(text), obj["metadata"]["resourceVersion"])
+        return _record(json.loads(text), obj["metadata"])
     except (ValueError, TypeError, KeyError, AttributeError, EOFError, OSError, zlib.error) as error:
         name = f"{obj['metadata'].get('namespace')}/{obj['metadata'].get('name')}"
         raise Stalled(
@@ -72,7 +72,7 @@ def _document(record: UnitRecord) -> dict[str, Any]:
     }
 
 
-def _record(document: dict[str, Any], version: str) -> UnitRecord:
+def _record(document: dict[str, Any], meta: Object) -> UnitRecord:
     if document["format"] != FORMAT:
         raise ValueError(f"it has format {document['format']}, this program reads {FORMAT}")
     return UnitRecord(
@@ -85,5 +85,6 @@ def _record(document: dict[str, Any], version: str) -> UnitRecord:
         attempted=document["attempted"],
         applied=document["applied"],
         source=document["source"],
-        resource_version=version,
+        resource_version=meta["resourceVersion"],
+        namespace=meta.get("namespace", ""),
     )

@@ -27,8 +27,11 @@ class Records:
         self._written = written
 
     def read(self, unit: UnitKey) -> UnitRecord:
-        """The unit's record, or an empty one without `resource_version` where there is none."""
+        """The unit's record, whatever namespace it lies in, or an empty one without `resource_version` where there is none."""
         found = self._client.get(ObjectKey("ConfigMap", unit.namespace, unit.record_name))
+        if found is None:  # a target may keep all its projects in one namespace
+            named = {labels.UNIT: unit.hash, labels.RECORD: "unit"}
+            found = next(iter(self._client.list("ConfigMap", labels=named).items), None)
         return from_config_map(found) if found else UnitRecord(unit)
 
     def all(self) -> tuple[UnitRecord, ...]:
@@ -54,5 +57,5 @@ class Records:
 
     def delete(self, record: UnitRecord) -> None:
         """Remove the record of a unit that has nothing left on the target."""
-        key = ObjectKey("ConfigMap", record.unit.namespace, record.unit.record_name)
+        key = ObjectKey("ConfigMap", record.namespace or record.unit.namespace, record.unit.record_name)
         self._client.delete(key, resource_version=record.resource_version)

@@ -14,6 +14,7 @@ from controller.engine.builds import Builds
 from controller.engine.cache import TargetCache
 from controller.engine.passes import Passes, PassResult
 from controller.engine.planning import UnitWork
+from controller.engine.sight import Sight
 from controller.engine.sources import Publication
 from controller.engine.steps import unobserved
 from controller.engine.targets import Target
@@ -50,7 +51,7 @@ class Settling:
     store: CountingStore
     images: BuiltImages
     target: Target
-    cache: TargetCache
+    sight: Sight
     passes: Passes
     publication: Publication
 
@@ -65,7 +66,7 @@ class Settling:
 
     def run(self, unit: UnitKey) -> PassResult:
         """One pass."""
-        return self.passes.run(UnitWork(unit, self.target, self.cache, self.publication))
+        return self.passes.run(UnitWork(unit, self.sight, self.publication))
 
     def settle(self) -> None:
         """Pass over every unit, and again over those that something happened to, until there is nothing left to do."""
@@ -98,7 +99,7 @@ def settling(directory: Path, shape: Shape) -> Iterator[Settling]:
         opened.callback(gateway.stop)
         gateway.start()
         images = BuiltImages()
-        target = Target(replace(PROFILE, url=gateway.url), store, images, (gateway.url,))
+        target = Target(replace(PROFILE, url=gateway.url), store, images, lambda: (gateway.url,))
         cache = TargetCache(store, lambda _: None)
         opened.callback(cache.stop)
         cache.start()
@@ -107,4 +108,4 @@ def settling(directory: Path, shape: Shape) -> Iterator[Settling]:
         opened.callback(builds.close)
         passes = Passes(builds, FileHistory(directory / "history"), unobserved, lambda _: None)
         opened.callback(passes.close)
-        yield Settling(repository, source, store, images, target, cache, passes, published(source))
+        yield Settling(repository, source, store, images, target, Sight(target, cache), passes, published(source))

@@ -11,6 +11,7 @@ import pytest
 from bench.declared_repository import Shape
 from controller.engine.controller import Controller
 from controller.engine.corrections import MOST
+from controller.engine.grants import Granted
 from controller.model import labels
 from controller.model.identity import ObjectKey, UnitKey
 from controller.model.ports import HistoryStore
@@ -27,7 +28,7 @@ def controlled(directory: Path, shape: Shape, history: HistoryStore | None = Non
     """A controller over a repository and a target; not started yet, stopped at the end."""
     with settling(directory, shape) as made:
         followed = history or FileHistory(directory / "history")
-        controller = Controller(made.target, [made.source], followed, interval=0.05)
+        controller = Controller([made.target], [Granted(made.source)], followed, interval=0.05)
         try:
             yield made, controller
         finally:

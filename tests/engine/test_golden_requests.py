@@ -42,7 +42,7 @@ def gateway(status: int, body: str, workload: str | None = WORKLOAD) -> Iterator
         thread.start()
         url = f"http://127.0.0.1:{server.server_port}"
         try:
-            yield Target(PROFILE, cast(ClusterClient, None), cast(ImageBuilder, None), (url,))
+            yield Target(PROFILE, cast(ClusterClient, None), cast(ImageBuilder, None), lambda: (url,))
         finally:
             server.shutdown()
             thread.join()

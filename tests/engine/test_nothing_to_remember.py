@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.declared_repository import Shape
+from controller.engine.observe import cached_records
 from controller.engine.planning import units_of
 from controller.model.diagnostics import Diagnostic, Location, Severity, Subject
 from controller.model.identity import UnitKey
@@ -37,7 +38,7 @@ def test_a_deployment_that_was_wrong_from_the_beginning_is_held_without_a_record
     mistake = Diagnostic("PM203", Severity.ERROR, "replicas is no number", Location("deployment.yaml"), subject)
     declared = replace(opened.publication.declared, deployments={}, held={subject: (mistake,)})
     opened.publication = replace(opened.publication, declared=declared)
-    [unit] = units_of(opened.publication, opened.cache)
+    [unit] = units_of(opened.publication, cached_records(opened.sight.cache))
     assert unit == UnitKey("bench", "mark", "new")
     assert opened.run(unit).plan.holds
     assert Records(opened.store).all() == ()

@@ -11,6 +11,7 @@ from controller.cli.profile import embedded_profile
 from controller.embedded.cluster import EmbeddedCluster
 from controller.embedded.state_directory import StateDirectory
 from controller.engine.controller import Controller
+from controller.engine.grants import Granted
 from controller.engine.sources import Source
 from controller.engine.steps import Observer, unobserved
 from controller.engine.targets import Target
@@ -45,8 +46,10 @@ def assembled(sources: Sequence[Source], state: StateDirectory, observer: Observ
         cluster = opened.enter_context(EmbeddedCluster(state.create(), Unpacker(state.images, state.cache)))
         builder = LayoutBuilder(state.images, state.cache)
         probe = Secret(cluster.probe_token)
-        target = Target(embedded_profile(state, cluster.url), cluster.store, builder, (cluster.url,), probe)
-        controller = Controller(target, sources, FileHistory(state.history), observer=observer)
+        target = Target(embedded_profile(state, cluster.url), cluster.store, builder, lambda: (cluster.url,), probe)
+        controller = Controller(
+            [target], map(Granted, sources), FileHistory(state.history), everywhere=True, workers=2, observer=observer
+        )
         controller.start()
         opened.callback(controller.stop)
         for source in sources:

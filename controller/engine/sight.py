@@ -1,0 +1,59 @@
+"""What is known of one target without asking, and what is asked for by name because nobody may watch it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from controller.engine.cache import TargetCache
+from controller.engine.namespaces import Namespaces
+from controller.engine.remembered import Remembered
+from controller.engine.secrets import Secrets
+from controller.engine.targets import Target
+from controller.model.errors import Forbidden, Stalled
+from controller.model.identity import ObjectKey
+from controller.model.objects import Object
+from controller.model.observed import NodeRoom
+
+ROOMS_GOOD_FOR = 15.0
+"""Seconds for which the room on the nodes is taken as it was."""
+GATEWAY_GOOD_FOR = 15.0
+
+
+class Sight:
+    """A target's cache, and the answers to what was asked beside it."""
+
+    def __init__(self, target: Target, cache: TargetCache) -> None:
+        self.target = target
+        self.cache = cache
+        self.secrets = Secrets(target.client)
+        self.namespaces = Namespaces(target.client, cache)
+        self._gateway = Remembered(self._ask_gateway, GATEWAY_GOOD_FOR)
+        self._nodes = Remembered(self._ask_nodes, ROOMS_GOOD_FOR)
+
+    def gateway(self) -> Object | None:
+        """The Gateway that routes name: `{}` where it certainly is not there, None where this caller may not read it."""
+        return self._gateway.get()
+
+    def nodes(self) -> tuple[NodeRoom, ...] | None:
+        """The room on the target's nodes; None where it has none to speak of, or this caller may not ask."""
+        return self._nodes.get()
+
+    def foreign(self, keys: Iterable[ObjectKey]) -> dict[ObjectKey, Object]:
+        """What lies under these names that the cache does not know: it lacks our label, so nobody watches it."""
+        found = {key: self.target.client.get(key) for key in keys}
+        return {key: obj for key, obj in found.items() if obj is not None}
+
+    def _ask_gateway(self) -> Object | None:
+        profile = self.target.profile
+        try:
+            return self.target.client.get(ObjectKey("Gateway", profile.gateway_namespace, profile.gateway)) or {}
+        except Stalled:  # forbidden, or a cluster without the Gateway API: whoever needs routes hears of that elsewhere
+            return None
+
+    def _ask_nodes(self) -> tuple[NodeRoom, ...] | None:
+        if self.target.capacity is None:
+            return None
+        try:
+            return self.target.capacity()
+        except Forbidden:
+            return None

@@ -1,0 +1,66 @@
+"""PURE: objects as the cache keeps them: without what nobody reads, and with equal texts in memory once."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from controller.model import labels
+from controller.model.objects import Object, at
+
+_LONGEST_SHARED = 120
+"""Longer texts are seldom the same twice."""
+_STATUS_ONLY = frozenset({"Pod", "EndpointSlice", "ConfigMap", "Namespace"})
+"""Kinds of which nobody asks who wrote a field."""
+_UNREAD_STATUS = frozenset({"HorizontalPodAutoscaler", "PodDisruptionBudget", "Service", "Namespace"})
+"""Kinds whose status no plan reads: an autoscaler writes its own every 15 s."""
+_RESTLESS = ("resourceVersion", "managedFields")
+
+
+def trimmed(obj: Object) -> dict[str, Any]:
+    """A copy that shares its short texts with all others."""
+    kind = obj["kind"]
+    meta = dict(obj["metadata"])
+    managers = _managers(kind, meta.pop("managedFields", ()))
+    if managers:
+        meta["managedFields"] = managers
+    kept = {key: value for key, value in obj.items() if key != "status" or kind not in _UNREAD_STATUS}
+    return _shared({**kept, "metadata": meta})  # type: ignore[no-any-return]
+
+
+def says_the_same(known: Object, fresh: Object) -> bool:
+    """Whether two states of an object differ in nothing that a pass could act on."""
+    if known.keys() != fresh.keys():
+        return False
+    alike = all(known[key] == fresh[key] for key in fresh if key != "metadata")
+    return alike and _calm(known["metadata"]) == _calm(fresh["metadata"])
+
+
+def _calm(meta: Object) -> Object:
+    return {key: value for key, value in meta.items() if key not in _RESTLESS}
+
+
+def _managers(kind: str, entries: Any) -> list[Any]:
+    """Who else wrote what; of a Deployment also what is ours (who owns its `replicas`)."""
+    if kind in _STATUS_ONLY:
+        return []
+    others = [entry for entry in entries if entry.get("subresource") != "status"]
+    if kind == "Deployment":
+        return others
+    return [entry for entry in others if entry.get("manager") != labels.FIELD_MANAGER]
+
+
+def _shared(value: Any) -> Any:
+    if isinstance(value, str):
+        return sys.intern(value) if len(value) <= _LONGEST_SHARED else value
+    if isinstance(value, Mapping):
+        return {sys.intern(key): _shared(below) for key, below in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_shared(below) for below in value]
+    return value
+
+
+def is_terminating(obj: Object) -> bool:
+    """Whether an object is being deleted."""
+    return at(obj, "metadata", "deletionTimestamp") is not None
