@@ -30,6 +30,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "resume",
         "restart",
         "reconcile",
+        "adopt",
+        "forget",
         "secret",
         "completion",
     ),

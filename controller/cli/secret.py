@@ -1,23 +1,34 @@
-"""`pointsman secret`: the Secrets of the embedded cluster. Values come from stdin, a prompt or a file, never as arguments."""
+"""`pointsman secret`: the Secrets of the embedded cluster. Values come from stdin, a prompt or a file, never as arguments.
+
+Those of a Kubernetes target are made by kubectl: this only says with which command.
+"""
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 
 import click
 
-from controller.cli.context import find_place, state_option
+from controller.cli.context import find_place
 from controller.cli.output import note, output_option, print_rows
+from controller.cli.reach.choice import Kubernetes, the_only
+from controller.cli.reach.opening import chosen_clusters, declared_project
+from controller.cli.reach.options import Where, where_options
 from controller.cli.users import HTPASSWD, with_user
 from controller.embedded.secrets import SecretFiles
 from controller.model.errors import Stalled
+from controller.model.identity import UnitKey
 from controller.model.secret import Secret
 
 
 @click.group()
 def secret() -> None:
-    """Write and list the Secrets that endpoints and `access` use on this machine. Values are never printed."""
+    """Write and list the Secrets that endpoints and `access` use on this machine. Values are never printed.
+
+    For a Kubernetes target each of these prints the kubectl command that does it.
+    """
 
 
 @secret.command("set")
@@ -29,8 +40,8 @@ def secret() -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Take the value from this file, to the byte.",
 )
-@state_option
-def set_(name: str, key: str, file: Path | None, state: Path | None) -> None:
+@where_options
+def set_(name: str, key: str, file: Path | None, where: Where) -> None:
     r"""Set one key of a Secret. The value is asked for, or read from stdin (one line end is cut off there).
 
     An endpoint reads it when it starts, so a rotated value takes effect with its next start.
@@ -41,15 +52,16 @@ def set_(name: str, key: str, file: Path | None, state: Path | None) -> None:
       pass show api-token | pointsman secret set api token
       pointsman secret set tls key --from-file key.pem
     """
-    files = _files(state)
+    source = str(file) if file else "/dev/stdin"
+    files = _files(where, "create", "secret", "generic", name, f"--from-file={key}={source}")
     files.set(name, key, _value(name, key, file))
     note(f"Secret {name}: key {key} is set")
 
 
 @secret.command("list")
 @output_option
-@state_option
-def list_(output: str, state: Path | None) -> None:
+@where_options
+def list_(output: str, where: Where) -> None:
     r"""List the Secrets and their keys.
 
     \b
@@ -57,7 +69,7 @@ def list_(output: str, state: Path | None) -> None:
       pointsman secret list
       pointsman secret list -o json
     """
-    files = _files(state)
+    files = _files(where, "get", "secrets")
     keys = {name: sorted(files.keys(name)) for name in files.names()}
     as_text = output in ("table", "wide")
     rows = [{"name": name, "keys": ", ".join(found) if as_text else found} for name, found in keys.items()]
@@ -67,8 +79,8 @@ def list_(output: str, state: Path | None) -> None:
 @secret.command("delete")
 @click.argument("name")
 @click.argument("key", required=False)
-@state_option
-def delete(name: str, key: str | None, state: Path | None) -> None:
+@where_options
+def delete(name: str, key: str | None, where: Where) -> None:
     r"""Delete one key of a Secret, or all of it.
 
     Endpoints that run keep the value that they started with.
@@ -78,7 +90,7 @@ def delete(name: str, key: str | None, state: Path | None) -> None:
       pointsman secret delete api token
       pointsman secret delete api
     """
-    files = _files(state)
+    files = _files(where, "delete", "secret", name)
     keys = files.keys(name)
     if not keys or (key is not None and key not in keys):
         missing = f"Secret {name} has no key {key}" if keys else f"there is no Secret {name}"
@@ -90,8 +102,8 @@ def delete(name: str, key: str | None, state: Path | None) -> None:
 @secret.command("set-user")
 @click.argument("name")
 @click.argument("user")
-@state_option
-def set_user(name: str, user: str, state: Path | None) -> None:
+@where_options
+def set_user(name: str, user: str, where: Where) -> None:
     r"""Give a user a new password in a Secret for `access: {basicAuth: {secret: NAME}}`, and print it, once.
 
     The password is made here (192 random bits); only its hash is kept. Setting the user again replaces it at once.
@@ -101,15 +113,37 @@ def set_user(name: str, user: str, state: Path | None) -> None:
       pointsman secret set-user predictors alice
       curl -u alice:$(pointsman secret set-user predictors alice) http://...
     """
-    files = _files(state)
+    files = _files(where, "create", "secret", "generic", name, f"--from-file={HTPASSWD}=/dev/stdin", made_by=_htpasswd(user))
     text, password = with_user(_text(files, name), user)
     files.set(name, HTPASSWD, Secret(text))
     click.echo(password.reveal())
     note(f"Secret {name}: user {user} has this new password; it is shown only now")
 
 
-def _files(state: Path | None) -> SecretFiles:
-    return SecretFiles(find_place(None, state).state.create().secrets)
+def _files(where: Where, *kubectl: str, made_by: str = "") -> SecretFiles:
+    """The Secrets of this machine. Raises Stalled with kubectl's own command for a Kubernetes target."""
+    if clusters := chosen_clusters(where):
+        command = kubectl_command(the_only(clusters), where.namespace or _namespace(), kubectl)
+        raise Stalled("Secrets of a Kubernetes target are written by kubectl", hint=f"{made_by}{command}")
+    return SecretFiles(find_place(None, where.state).state.create().secrets)
+
+
+def kubectl_command(choice: Kubernetes, namespace: str, arguments: tuple[str, ...]) -> str:
+    """PURE: the command as a person would type it."""
+    kubeconfig = ("--kubeconfig", str(choice.kubeconfig)) if choice.kubeconfig else ()
+    context = ("--context", choice.context) if choice.context else ()
+    return shlex.join(("kubectl", *kubeconfig, *context, "-n", namespace, *arguments))
+
+
+def _namespace() -> str:
+    """The project's that is declared here."""
+    project = declared_project()
+    return UnitKey(*project, "").namespace if project else "NAMESPACE"
+
+
+def _htpasswd(user: str) -> str:
+    """SHA is what every gateway understands (docs/guides/secrets.md); it needs a password that nobody could guess."""
+    return f"htpasswd -ns {shlex.quote(user)} | "
 
 
 def _value(name: str, key: str, file: Path | None) -> Secret:

@@ -7,7 +7,6 @@ PREFIX = "pointsman.dev/"
 FIELD_MANAGER = "pointsman"
 RESTART_MANAGER = "pointsman-restart"
 RECONCILE_MANAGER = "pointsman-reconcile"
-ADOPT_MANAGER = "pointsman-adopt"
 
 # labels
 MANAGED_BY = "app.kubernetes.io/managed-by"
