@@ -6,18 +6,17 @@ import ssl
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from controller.images.assembly import own_layers
 from controller.images.build import Build
-from controller.images.code import code_layer
-from controller.images.dependencies import dependency_layer
+from controller.images.dependencies import Python
 from controller.images.durable import disk_errors, exclusive
-from controller.images.files import FileCache, file_layer
-from controller.images.host import HOST, host_base
+from controller.images.files import FileCache
+from controller.images.host import HOST, host_base, python_version
 from controller.images.installer import Installer
 from controller.images.layers import Layer
 from controller.images.layerstore import LayerStore
 from controller.images.layout import MANIFEST_TYPE, Layout
 from controller.images.manifest import base_digest_of, blobs_of, configuration, manifest, warnings_of
-from controller.images.own import own_layer
 from controller.model.errors import Stalled, Transient
 from controller.model.images import Image, ImageSpec
 from controller.model.ports import CodeReader, Progress
@@ -66,12 +65,7 @@ class LayoutBuilder:
         return found
 
     def _layers(self, build: Build) -> list[Layer]:
-        """In the image's order; the code comes first in time, because its mistakes are the cheapest to find."""
-        code = code_layer(build)
-        files = [file_layer(build, path, content, self._files) for path, content in sorted(build.spec.files.items())]
-        dependencies = dependency_layer(build, self._installer)
-        own = own_layer(build) if build.spec.shim else None
-        return [*(layer for layer in (dependencies, own) if layer), *files, code]
+        return own_layers(build, self._files, self._installer, lambda: Python(python_version(), build.spec.base))
 
     def _publish(self, spec: ImageSpec, layers: Sequence[Layer]) -> None:
         name = f"image-{spec.key}"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from controller.images.build import Build
-from controller.images.host import base_interpreter, python_version
+from controller.images.host import base_interpreter
 from controller.images.installed import installed_distributions, installed_members
 from controller.images.installer import Installer
 from controller.images.layers import Contents, Layer, LayerKind
@@ -21,15 +22,32 @@ PACKAGES = f"{OWN_DIRECTORY}/python"
 _LARGEST = 1 << 20
 
 
-def dependency_layer(build: Build, installer: Installer) -> Layer | None:
-    """The layer of the spec's requirements and WSGI server for the host's Python; None where it needs neither."""
+@dataclass(frozen=True, slots=True)
+class Python:
+    """The Python that packages are for: `version` is `major.minor`.
+
+    `identity` stands for it in a layer's inputs, `options` are what an installation for it needs.
+    """
+
+    version: str
+    identity: str
+    options: tuple[str, ...] = ()
+
+
+def dependency_layer(build: Build, installer: Installer, find_python: Callable[[], Python]) -> Layer | None:
+    """The layer of the spec's requirements and WSGI server for the base's Python; None where it needs neither.
+
+    `find_python` may have to read the base, so it is asked only for a layer that is needed.
+    """
     spec = build.spec
     requirements = _requirements(build)
-    extra = [wsgi_requirement(python_version())] if spec.wsgi and SERVER not in requirements.names else []
-    if not requirements.files and not extra:
+    server = spec.wsgi and SERVER not in requirements.names
+    if not requirements.files and not server:
         return None
+    python = find_python()
+    extra = [wsgi_requirement(python.version)] if server else []
     installed_code = [list(entry) for entry in spec.code.entries] if requirements.needs_code else None
-    inputs = [spec.base, spec.platform, requirements.files, extra, installed_code]
+    inputs = [python.identity, spec.platform, requirements.files, extra, installed_code]
 
     def tick() -> None:
         build.progress(f"installing requirements of {spec.name}" if spec.name else "installing requirements", 0, 0)
@@ -41,7 +59,7 @@ def dependency_layer(build: Build, installer: Installer) -> Layer | None:
         sources = [tree / MAIN] if requirements.files else []
         sources += [scratch / "server.txt"] if extra else []
         target = scratch / "target"
-        installer.install(sources, target, base_interpreter(), tree, tick)
+        installer.install(sources, target, base_interpreter(), tree, tick, options=python.options)
         return Contents(OWN_DIRECTORY, installed_members(target, PACKAGES), distributions=installed_distributions(target))
 
     return build.layer(LayerKind.DEPENDENCIES, inputs, make)

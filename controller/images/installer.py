@@ -58,13 +58,23 @@ class Installer:
         self._timeout = timeout
         self._uv = find_uv_bin()
 
-    def install(self, files: Sequence[Path], target: Path, python: Path, directory: Path, tick: Callable[[], None]) -> None:
+    def install(
+        self,
+        files: Sequence[Path],
+        target: Path,
+        python: Path,
+        directory: Path,
+        tick: Callable[[], None],
+        *,
+        options: Sequence[str] = (),
+    ) -> None:
         """Install with `directory` as the root of local paths. `tick` is called while it runs and may raise to give up.
 
+        `options` are uv's own, for a Python that is not `python` itself.
         Raises `Transient` for a fault that may pass (network, disk), `Stalled` for the rest, in uv's own words.
         """
         command = [self._uv, "pip", "install", "--target", str(target), "--python", str(python), "--link-mode", "hardlink"]
-        command += ["--no-python-downloads", "--no-progress", "--color", "never", "--quiet"]
+        command += ["--no-python-downloads", "--no-progress", "--color", "never", "--quiet", *options]
         for file in files:
             command += ["--requirements", str(file)]
         log = target.with_name("install.log")

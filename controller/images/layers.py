@@ -15,6 +15,9 @@ from controller.model.errors import Stalled
 MODIFIED = 315_619_200
 """1980-01-02T00:00:00Z, in seconds: `zipfile` refuses what is before 1980, and the first of January is that west of UTC."""
 
+ROOT = (0, 0)
+"""The user and group that own what nobody else has to write."""
+
 CREATED = "1980-01-02T00:00:00Z"
 _COMPRESSION = 1
 _BLOCK = 1 << 20
@@ -43,6 +46,7 @@ class Member:
 class Contents:
     """What is to be in a layer. `directory` is the only one with an entry of its own: others keep the base's modes.
 
+    `owner` is the numeric user and group of all of it; another one than root also owns the directories of its files.
     `source` is the sha256 of a file layer's only file, where its bytes also lie in the blob cache.
     """
 
@@ -52,6 +56,7 @@ class Contents:
     source: str = ""
     distributions: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    owner: tuple[int, int] = ROOT
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +86,31 @@ class Sink(Protocol):
 
 
 def write_tar(contents: Contents, sink: Sink) -> None:
-    """Write the archive: names sorted, owner 0, one time, modes 0644 or 0755, PAX. Constant memory.
+    """Write the archive: names sorted, one owner, one time, modes 0644 or 0755, PAX. Constant memory.
 
     Raises `Stalled` for paths that collide and for a file that yields more or fewer bytes than it said.
     """
     members = sorted(contents.members, key=lambda m: m.path)
     require_disjoint(m.path for m in members)
-    written = _write(sink, _header(contents.directory.strip("/"), 0, tarfile.DIRTYPE, executable=True))
+    written = 0
+    for directory in _directories(contents, members):
+        written += _write(sink, _header(directory, 0, tarfile.DIRTYPE, contents.owner, executable=True))
     for member in members:
-        written += _write(sink, _header(member.path, member.size, tarfile.REGTYPE, executable=member.executable))
+        header = _header(member.path, member.size, tarfile.REGTYPE, contents.owner, executable=member.executable)
+        written += _write(sink, header)
         written += _write_file(sink, member)
     _write(sink, bytes(tarfile.RECORDSIZE - written % tarfile.RECORDSIZE + tarfile.RECORDSIZE))
+
+
+def _directories(contents: Contents, members: Sequence[Member]) -> list[str]:
+    """The directories with an entry: runtimes make the others themselves, as root's."""
+    top = contents.directory.strip("/")
+    found = {top}
+    if contents.owner != ROOT:
+        for member in members:
+            parts = member.path.removeprefix(f"{top}/").split("/")[:-1]
+            found.update("/".join([top, *parts[: depth + 1]]) for depth in range(len(parts)))
+    return sorted(found)
 
 
 def compressed(sink: Sink) -> gzip.GzipFile:
@@ -104,8 +123,9 @@ def in_blocks(data: bytes) -> Callable[[], Iterator[bytes]]:
     return lambda: (data[start : start + _BLOCK] for start in range(0, len(data), _BLOCK))
 
 
-def _header(path: str, size: int, kind: bytes, *, executable: bool) -> bytes:
+def _header(path: str, size: int, kind: bytes, owner: tuple[int, int], *, executable: bool) -> bytes:
     info = tarfile.TarInfo(path)
+    info.uid, info.gid = owner
     info.type, info.size, info.mtime, info.mode = kind, size, MODIFIED, 0o755 if executable else 0o644
     return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict")
 

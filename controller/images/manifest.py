@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import controller
+from controller.images.base import Base
 from controller.images.dependencies import PACKAGES
 from controller.images.host import HOST
 from controller.images.layers import CREATED, Layer, LayerKind
@@ -22,48 +23,73 @@ LAYER_KIND = f"{PREFIX}layer"
 LAYER_SOURCE = f"{PREFIX}content"
 WARNINGS = f"{PREFIX}warnings"
 NEVER_PUSH = f"{PREFIX}never-push"
+USER = f"{PREFIX}user"
+_NO_BASE = Base()
+_KEPT = ("os", "architecture", "variant", "os.version", "os.features", "author")
+_DROPPED = ("Entrypoint", "Cmd", "Hostname", "Domainname", "Image", "OnBuild", "ArgsEscaped", "AttachStdin", "AttachStdout")
 _BASE_NAME = "org.opencontainers.image.base.name"
 _BASE_DIGEST = "org.opencontainers.image.base.digest"
 
 
-def configuration(spec: ImageSpec, layers: Sequence[Layer]) -> dict[str, Any]:
-    """How a container of this image runs. It has no entrypoint, so that the command is what it says."""
+def configuration(spec: ImageSpec, layers: Sequence[Layer], base: Base = _NO_BASE) -> dict[str, Any]:
+    """How a container of this image runs. It has no entrypoint, so that the command is what it says.
+
+    What the base says stays, but for its command and the traces of its own build.
+    """
     os, _, architecture = spec.platform.partition("/")
-    environment = [f"PYTHONPATH={PACKAGES}"] if any(x.kind is LayerKind.DEPENDENCIES for x in layers) else []
+    below = base.configuration
+    kept = {name: below[name] for name in _KEPT if name in below}
+    diff_ids = [*below.get("rootfs", {}).get("diff_ids", ()), *(layer.diff_id for layer in layers)]
+    history = [{"created": CREATED, "created_by": f"pointsman: {layer.kind}"} for layer in layers]
     return {
-        "created": CREATED,
         "os": os,
         "architecture": architecture,
-        "config": {
-            "Cmd": ["sh", "-c", spec.command],
-            "Env": environment,
-            "ExposedPorts": {f"{spec.port}/tcp": {}},
-            "WorkingDir": CODE_DIRECTORY,
-        },
-        "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]},
-        "history": [{"created": CREATED, "created_by": f"pointsman: {layer.kind}"} for layer in layers],
+        **kept,
+        "created": CREATED,
+        "config": _run(spec, layers, base),
+        "rootfs": {"type": "layers", "diff_ids": diff_ids},
+        "history": [*(below.get("history") or ()), *history],
     }
 
 
-def manifest(spec: ImageSpec, config: tuple[str, int], layers: Sequence[Layer]) -> dict[str, Any]:
+def _run(spec: ImageSpec, layers: Sequence[Layer], base: Base) -> dict[str, Any]:
+    environment = base.environment
+    if any(layer.kind is LayerKind.DEPENDENCIES for layer in layers):
+        environment["PYTHONPATH"] = ":".join(filter(None, (PACKAGES, environment.get("PYTHONPATH"))))
+    return {
+        **{name: value for name, value in base.run.items() if name not in _DROPPED},
+        **({"Entrypoint": None} if base.digest else {}),
+        "Cmd": ["sh", "-c", spec.command],
+        "Env": [f"{name}={value}" for name, value in environment.items()],
+        "ExposedPorts": {**(base.run.get("ExposedPorts") or {}), f"{spec.port}/tcp": {}},
+        "WorkingDir": CODE_DIRECTORY,
+    }
+
+
+def manifest(spec: ImageSpec, config: tuple[str, int], layers: Sequence[Layer], base: Base = _NO_BASE) -> dict[str, Any]:
     """The image's own document; `config` is the configuration's digest and size."""
     return {
         "schemaVersion": 2,
         "mediaType": MANIFEST_TYPE,
         "config": {"mediaType": CONFIG_TYPE, "digest": config[0], "size": config[1]},
-        "layers": [_descriptor(layer) for layer in layers],
-        "annotations": _annotations(spec, layers),
+        "layers": [*base.layers, *(_descriptor(layer) for layer in layers)],
+        "annotations": _annotations(spec, layers, base),
     }
 
 
 def warnings_of(document: dict[str, Any]) -> tuple[str, ...]:
     """What the build had to say beside success."""
-    return tuple(json.loads(document["annotations"].get(WARNINGS, "[]")))
+    return tuple(json.loads(document.get("annotations", {}).get(WARNINGS, "[]")))
 
 
 def base_digest_of(document: dict[str, Any]) -> str:
     """The digest of the base when the image was built; empty for the host."""
-    return str(document["annotations"].get(_BASE_DIGEST, ""))
+    return str(document.get("annotations", {}).get(_BASE_DIGEST, ""))
+
+
+def user_of(document: dict[str, Any]) -> str:
+    """Who the image's processes run as, as its base says."""
+    return str(document.get("annotations", {}).get(USER, "root"))
 
 
 def blobs_of(document: dict[str, Any]) -> list[tuple[str, int]]:
@@ -76,11 +102,12 @@ def _descriptor(layer: Layer) -> dict[str, Any]:
     return {"mediaType": layer.media_type, "digest": layer.digest, "size": layer.size, "annotations": annotations}
 
 
-def _annotations(spec: ImageSpec, layers: Sequence[Layer]) -> dict[str, str]:
-    warnings = [warning for layer in layers for warning in layer.warnings]
+def _annotations(spec: ImageSpec, layers: Sequence[Layer], base: Base) -> dict[str, str]:
+    warnings = [*base.warnings, *(warning for layer in layers for warning in layer.warnings)]
     distributions = [name for layer in layers for name in layer.distributions]
     return {
         _BASE_NAME: spec.base,
+        **({_BASE_DIGEST: base.digest, USER: base.user} if base.digest else {}),
         f"{PREFIX}builder": controller.__version__,
         f"{PREFIX}distributions": " ".join(distributions),
         f"{PREFIX}key": spec.key,

@@ -39,6 +39,8 @@ class ImageSpec:
     wsgi: bool = False
     shim: bool = False
     name: str = field(default="", compare=False)
+    base_digest: str = field(default="", compare=False)
+    """What the base was when the unit first saw it: it wins over the tag, and is no part of the key."""
 
     @property
     def key(self) -> str:

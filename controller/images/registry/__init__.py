@@ -1,0 +1,1 @@
+"""Images in registries: the distribution API, its credentials, base images, and the builder that pushes."""

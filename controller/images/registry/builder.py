@@ -1,0 +1,194 @@
+"""Builds version images straight into a registry: layers over a base that is mounted there and never downloaded."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import ssl
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from controller.images.assembly import own_layers
+from controller.images.base import restricted_complaint
+from controller.images.build import Build
+from controller.images.durable import disk_errors, exclusive
+from controller.images.files import FileCache
+from controller.images.host import HOST
+from controller.images.installed import read_blocks
+from controller.images.installer import Installer
+from controller.images.layers import Layer
+from controller.images.layerstore import LayerStore
+from controller.images.layout import Layout
+from controller.images.manifest import base_digest_of, configuration, manifest, user_of, warnings_of
+from controller.images.registry.auth import Credentials
+from controller.images.registry.bases import Bases, FoundBase
+from controller.images.registry.client import RegistryClient, digest_of
+from controller.images.registry.interpreter import find_python
+from controller.images.registry.push import PARALLEL, Blob, Known, Pusher
+from controller.images.registry.reference import parse_location, parse_reference
+from controller.images.registry.registries import Registries
+from controller.images.registry.session import Tick
+from controller.model.errors import Stalled, Transient
+from controller.model.images import Image, ImageSpec
+from controller.model.ports import CodeReader, Progress
+
+_BASES = "bases"
+
+
+class RegistryBuilder:
+    """An `ImageBuilder` for targets that run containers. Close it, or use it as a context manager.
+
+    `push` is the registry's URL with the path of its repositories, `pull` the same as pods name it: the beginning of
+    every `ImageSpec.repository`. `mirrors` maps registries, as base images are written, to URLs that are asked instead.
+    `cache` is a directory of its own, which several processes may share. `security` is the target's profile, whose
+    complaints become warnings. `environment` and `verify` are as for the builder of images on this machine.
+    """
+
+    def __init__(
+        self,
+        push: str,
+        pull: str,
+        cache: Path,
+        *,
+        mirrors: Mapping[str, str] | None = None,
+        credentials: Credentials | None = None,
+        environment: Mapping[str, str] | None = None,
+        security: str = "root-bounded",
+        parallel: int = PARALLEL,
+        verify: ssl.SSLContext | bool = True,
+    ) -> None:
+        self._location = parse_location(push)
+        self._pull = pull.rstrip("/")
+        self._security = security
+        self._parallel = parallel
+        self._cache = cache
+        self._layout = Layout(cache / "layout")
+        self._store = LayerStore(self._layout, cache)
+        self._files = FileCache(cache, verify=verify)
+        self._installer = Installer(environment=environment)
+        self._bases = Bases(cache)
+        self._known = Known()
+        same = {self._pull.partition("/")[0]: self._location.url}
+        self._registries = Registries(same | dict(mirrors or {}), credentials or Credentials(), verify=verify)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections; a build under way fails."""
+        self._registries.close()
+
+    def find(self, spec: ImageSpec) -> Image | None:
+        """The image of the spec's tag, as the registry has it: one request, and another one for an image new to us."""
+        repository = self._repository(spec)
+        client = RegistryClient(self._registries.session(self._location), _unwatched)
+        digest = client.manifest_digest(repository, spec.tag)
+        if digest is None:
+            return None
+        document = self._bases.note(digest, "image")
+        if document is None:
+            found = client.manifest(repository, digest)
+            if found is None:
+                return None
+            document = found.document
+            self._bases.remember(digest, "image", document)
+        return Image(spec.key, f"{spec.repository}@{digest}", digest, base_digest_of(document), self._warnings(document))
+
+    def build(self, spec: ImageSpec, code: CodeReader, progress: Progress) -> Image:
+        """Build what is missing, tag last. One build per key at a time, of all processes that share the cache."""
+        told = _OneAtATime(progress)
+        with disk_errors(), exclusive(self._cache / "locks" / f"image-{spec.key}"):
+            found = self.find(spec)
+            if found is None:
+                self._build(spec, code, told)
+                found = self.find(spec)
+        if found is None:
+            message = f"the image {spec.tag} vanished from its registry as soon as it was pushed"
+            raise Transient(message, hint="find out what else cleans up there; it is tried again")
+        return found
+
+    def _build(self, spec: ImageSpec, code: CodeReader, progress: Progress) -> None:
+        def tick() -> None:
+            progress(f"pushing {spec.name or spec.tag}", 0, 0)
+
+        base = self._base(spec, tick)
+        build = Build(spec, code, self._store, progress, base.base.owner)
+        layers = own_layers(build, self._files, self._installer, lambda: find_python(self._bases, base, spec.platform))
+        self._publish(spec, base, layers, tick)
+
+    def _base(self, spec: ImageSpec, tick: Tick) -> FoundBase:
+        """The base at the digest that the unit remembers, else at the one that its name leads to now."""
+        if spec.base.startswith(HOST):
+            raise Stalled(f"the image is for {spec.base}, which is never pushed", hint="run it on the embedded target")
+        reference = parse_reference(spec.base)
+        if spec.base_digest and not reference.digest:
+            reference = replace(reference, digest=spec.base_digest)
+        return self._bases.find(reference, self._registries.origin(reference, tick), spec.platform)
+
+    def _publish(self, spec: ImageSpec, found: FoundBase, layers: Sequence[Layer], tick: Tick) -> None:
+        config = _canonical(configuration(spec, layers, found.base))
+        config_digest = digest_of(config)
+        document = _canonical(manifest(spec, (config_digest, len(config)), layers, found.base))
+        blobs = [
+            *(Blob(item["digest"], item["size"], origin=found.origin) for item in found.base.layers),
+            *(Blob(layer.digest, layer.size, partial(self._content, layer)) for layer in layers),
+            Blob(config_digest, len(config), lambda: iter((config,))),
+        ]
+        client = RegistryClient(self._registries.session(self._location), tick)
+        bases = self._location.below(_BASES)
+        pusher = Pusher(client, self._repository(spec), bases, self._known, parallel=self._parallel)
+        pusher.push(blobs, document, spec.tag)
+
+    def _content(self, layer: Layer) -> Iterator[bytes]:
+        """A layer's bytes; one that was damaged on this disk goes, so that it is made again."""
+        path = self._layout.blob(layer.digest)
+        digest = hashlib.sha256()
+        try:
+            for block in read_blocks(path):
+                digest.update(block)
+                yield block
+        except FileNotFoundError as error:
+            raise Transient(f"the layer {layer.digest} is no longer on the disk", hint="it is built again") from error
+        if f"sha256:{digest.hexdigest()}" != layer.digest:
+            path.unlink(missing_ok=True)
+            raise Transient(f"the layer {layer.digest} is damaged on the disk", hint="it is built again")
+
+    def _repository(self, spec: ImageSpec) -> str:
+        """Where the spec's images lie in the registry that is pushed to."""
+        name = spec.repository.removeprefix(f"{self._pull}/")
+        if name == spec.repository:
+            message = f"{spec.repository} is not below {self._pull}, which this target's pods pull from"
+            raise Stalled(message, hint="the target's registry and its builder's must be the same")
+        return self._location.below(name)
+
+    def _warnings(self, document: dict[str, Any]) -> tuple[str, ...]:
+        complaint = restricted_complaint(user_of(document)) if self._security == "restricted" else None
+        return (*warnings_of(document), *((complaint,) if complaint else ()))
+
+
+class _OneAtATime:
+    """A progress for several threads."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._lock = threading.Lock()
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        with self._lock:
+            self._progress(what, done, total)
+
+
+def _unwatched() -> None:
+    """A look is short: nobody ends it."""
+
+
+def _canonical(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

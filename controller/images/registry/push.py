@@ -1,0 +1,199 @@
+"""Brings an image into a repository: its blobs in any order, then the manifest by digest, and the tag last.
+
+Killed anywhere, what remains in the registry is a blob or a manifest that no tag leads to.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
+from dataclasses import dataclass
+
+from controller.images.registry.client import RegistryClient, Upload, digest_of, is_missing_blob
+from controller.images.registry.session import Refused, wait
+from controller.model.errors import Forbidden, Stalled, Transient, Unavailable
+
+PARALLEL = 4
+"""Uploads at a time; more break some registries (https://github.com/GoogleContainerTools/jib/issues/4301)."""
+
+_TRIES = 3
+_PAUSE = 0.5
+_LOG = logging.getLogger(__name__)
+
+Content = Callable[[], Iterator[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A repository that has a blob, of the same registry or of another one."""
+
+    client: RegistryClient
+    repository: str
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """A part of an image: its bytes come from here (`content`), or from where its base lies (`origin`)."""
+
+    digest: str
+    size: int
+    content: Content | None = None
+    origin: Origin | None = None
+
+
+class Known:
+    """Blobs that were seen whole in a repository, so that they are asked for once. Safe for threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._seen: set[tuple[str, str]] = set()
+
+    def __contains__(self, blob: tuple[str, str]) -> bool:
+        with self._lock:
+            return blob in self._seen
+
+    def add(self, repository: str, digest: str) -> None:
+        with self._lock:
+            self._seen.add((repository, digest))
+
+    def forget(self, repository: str) -> None:
+        """The registry lost something of this repository: nothing there is believed any more."""
+        with self._lock:
+            self._seen = {blob for blob in self._seen if blob[0] != repository}
+
+
+class Pusher:
+    """Puts images into one repository. `bases` is where base blobs of other registries are kept, to be mounted from."""
+
+    def __init__(self, client: RegistryClient, repository: str, bases: str, known: Known, *, parallel: int = PARALLEL) -> None:
+        self._client = client
+        self._repository = repository
+        self._bases = bases
+        self._known = known
+        self._parallel = parallel
+
+    def push(self, blobs: Sequence[Blob], manifest: bytes, tag: str) -> str:
+        """The manifest's digest, once everything is there. A registry that lost what it had gets it again, once."""
+        unique = list({blob.digest: blob for blob in blobs}.values())
+        self._place_all(unique)
+        digest = digest_of(manifest)
+        try:
+            self._client.put_manifest(self._repository, digest, manifest)
+        except Refused as error:
+            if not is_missing_blob(error):
+                raise
+            _LOG.warning("%s lost blobs of %s; they are sent again", self._client.session.name, self._repository)
+            self._known.forget(self._repository)
+            self._place_all(unique, believe=False)
+            self._client.put_manifest(self._repository, digest, manifest)
+        self._client.put_manifest(self._repository, tag, manifest)
+        return digest
+
+    def _place_all(self, blobs: Sequence[Blob], *, believe: bool = True) -> None:
+        """All of them, several at a time; the first failure ends the others at their next block."""
+        failed = threading.Event()
+        client = RegistryClient(self._client.session, _until(failed, self._client.tick))
+        with ThreadPoolExecutor(self._parallel, thread_name_prefix="push") as pool:
+            futures = [pool.submit(self._place, client, blob, believe) for blob in blobs]
+            try:
+                for future in as_completed(futures):
+                    future.result()
+            except BaseException:
+                failed.set()
+                raise
+
+    def _place(self, client: RegistryClient, blob: Blob, believe: bool) -> None:
+        mark = (self._repository, blob.digest)
+        if believe and (mark in self._known or client.has_blob(*mark)):
+            self._known.add(*mark)
+            return
+        if blob.content is not None:
+            _send(client, self._repository, blob, blob.content)
+        elif blob.origin is not None:
+            self._take_over(client, blob, blob.origin)
+        else:
+            raise Stalled(f"{blob.digest} has no source to come from")
+        self._known.add(*mark)
+
+    def _take_over(self, client: RegistryClient, blob: Blob, origin: Origin) -> None:
+        """A base's blob: mounted where it can be, else copied without touching the disk."""
+        if origin.client.session is client.session:
+            if not self._mount(client, blob, origin.repository):
+                _copy(client, blob, origin, self._repository)
+            return
+        if not client.has_blob(self._bases, blob.digest):
+            _copy(client, blob, origin, self._bases)
+        if not self._mount(client, blob, self._bases):
+            _copy(client, blob, origin, self._repository)
+
+    def _mount(self, client: RegistryClient, blob: Blob, source: str) -> bool:
+        """Whether the blob is here now, readable, without having been sent."""
+        try:
+            upload = client.mount(self._repository, blob.digest, source)
+        except (Forbidden, Refused):
+            return False
+        if upload is not None:
+            client.cancel(upload)
+            return False
+        return client.has_blob(self._repository, blob.digest)
+
+
+def _until(failed: threading.Event, tick: Callable[[], None]) -> Callable[[], None]:
+    lock = threading.Lock()
+
+    def both() -> None:
+        if failed.is_set():
+            raise Transient("another part of the image could not be pushed")
+        with lock:
+            tick()
+
+    return both
+
+
+def _copy(client: RegistryClient, blob: Blob, origin: Origin, repository: str) -> None:
+    source = RegistryClient(origin.client.session, client.tick)
+
+    def content() -> Iterator[bytes]:
+        with source.reading(origin.repository, blob.digest) as blocks:
+            yield from blocks
+
+    _send(client, repository, blob, content)
+
+
+def _send(client: RegistryClient, repository: str, blob: Blob, content: Content) -> None:
+    """Send a blob, from its beginning at each try: distribution 2.8 loses an upload that was cut inside a request."""
+    for attempt in range(1, _TRIES + 1):
+        upload = client.start(repository)
+        try:
+            client.finish(upload, blob.digest, blob.size, lambda: _watched(content(), blob, client))
+        except Unavailable as error:
+            if attempt == _TRIES:
+                raise
+            _LOG.info("%s; sent again", error.message)
+        except BaseException:
+            _abandon(client, upload)
+            raise
+        else:
+            return
+        wait(_PAUSE * attempt, client.tick)
+
+
+def _abandon(client: RegistryClient, upload: Upload) -> None:
+    with suppress(Exception):
+        RegistryClient(client.session, lambda: None).cancel(upload)
+
+
+def _watched(blocks: Iterator[bytes], blob: Blob, client: RegistryClient) -> Iterator[bytes]:
+    """The bytes as announced: what is shorter or longer than its descriptor would only hang or spoil the connection."""
+    done = 0
+    for block in blocks:
+        client.tick()
+        done += len(block)
+        if done > blob.size:
+            break
+        yield block
+    if done != blob.size:
+        raise Unavailable(f"{blob.digest} has other than its {blob.size} bytes at its source")

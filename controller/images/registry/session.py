@@ -1,0 +1,216 @@
+"""One registry over HTTP: connections, authorization, tries, and the meaning of what it answers."""
+
+from __future__ import annotations
+
+import json
+import random
+import ssl
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+
+import httpx2
+
+import controller
+from controller.images.registry.auth import Credentials
+from controller.images.registry.reference import Location
+from controller.images.registry.tokens import Tokens
+from controller.model.errors import PointsmanError, Stalled, Unavailable
+
+TRIES = 5
+_FIRST_PAUSE = 0.5
+_LONGEST_PAUSE = 30.0
+_LONGEST_WAIT = 120.0
+"""A registry that asks to be left alone for longer than this ends the build; the next pass tries again."""
+
+_TICK = 0.2
+_DEADLINE = 60.0
+_TIMEOUT = httpx2.Timeout(60.0, connect=15.0)
+_TEMPORARY = (408, 425, 429, 500, 502, 503, 504)
+_LARGEST_DOCUMENT = 8 << 20
+_LONGEST_MESSAGE = 400
+
+Tick = Callable[[], None]
+"""Called while something is waited for; raises to give up."""
+
+
+class Refused(Stalled):
+    """The registry refuses a request for good. `codes` are its own (`MANIFEST_BLOB_UNKNOWN`, ...)."""
+
+    def __init__(self, message: str, status: int, codes: frozenset[str], *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.codes = codes
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request. `scope` is what its authorization is remembered by, `action` what it does, for a person.
+
+    `content` yields the body, `size` bytes, anew at each try.
+    """
+
+    method: str
+    url: str
+    scope: str
+    action: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content: Callable[[], Iterator[bytes]] | None = None
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole response."""
+
+    status: int
+    headers: httpx2.Headers
+    body: bytes = b""
+
+
+class Session:
+    """Requests to one registry, which `name` stands for in messages and credentials. Safe for threads; close it."""
+
+    def __init__(
+        self,
+        location: Location,
+        name: str,
+        credentials: Credentials,
+        *,
+        verify: ssl.SSLContext | bool = True,
+        first_pause: float = _FIRST_PAUSE,
+    ) -> None:
+        self.location = location
+        self.name = name
+        self._first_pause = first_pause
+        headers = {"user-agent": f"pointsman/{controller.__version__}", "accept-encoding": "identity"}
+        self._client = httpx2.Client(verify=verify, timeout=_TIMEOUT, headers=headers)
+        self._tokens = Tokens(name, credentials, self._client, plain=location.scheme == "http")
+
+    def close(self) -> None:
+        self._client.close()
+
+    def call(self, call: Call, tick: Tick, tries: int = TRIES) -> Answer:
+        """The answer to a request that may be repeated, after as many tries as it takes.
+
+        Raises `Unavailable` when they are used up, `Forbidden` for 401 and 403, and what `tick` raises.
+        """
+        for attempt in range(1, tries + 1):
+            try:
+                with self.open(call, tick) as response:
+                    return Answer(response.status_code, response.headers, _document(response))
+            except _Busy as busy:
+                pause = busy.after if busy.after is not None else self._backoff(attempt)
+                if attempt == tries or pause > _LONGEST_WAIT:
+                    raise
+            wait(pause, tick)
+        raise AssertionError("a registry is asked at least once")
+
+    @contextmanager
+    def open(self, call: Call, tick: Tick) -> Iterator[httpx2.Response]:
+        """One try; the body is still to be read. Raises `Unavailable` for statuses and faults that may pass."""
+        tick()
+        url = httpx2.URL(self.location.url).join(call.url)
+        trusted = (url.scheme, url.netloc) == (self.location.scheme, httpx2.URL(self.location.url).netloc)
+        header = self._tokens.header(call.scope) if trusted else None
+        with self._errors(call):
+            response = self._send(call, url, header)
+            try:
+                if response.status_code == 401 and trusted:
+                    response.close()
+                    again = self._tokens.answer(call.scope, response.headers.get("www-authenticate", ""), header)
+                    response = self._send(call, url, again)
+                self._check(call, response)
+                yield response
+            finally:
+                response.close()
+
+    def _send(self, call: Call, url: httpx2.URL, authorization: str | None) -> httpx2.Response:
+        headers = dict(call.headers) | ({"authorization": authorization} if authorization else {})
+        if call.content is not None:
+            headers["content-length"] = str(call.size)
+        body = call.content() if call.content is not None else None
+        request = self._client.build_request(call.method, url, headers=headers, content=body)
+        return self._client.send(request, stream=True, follow_redirects=call.method in ("GET", "HEAD"))
+
+    def _check(self, call: Call, response: httpx2.Response) -> None:
+        status = response.status_code
+        if status in (401, 403):
+            raise self._tokens.explain(call.action)
+        if status in _TEMPORARY:
+            raise _Busy(f"{self.name} answers {status}, asked to {call.action}", _retry_after(response.headers))
+        if status == 413:
+            message = f"{self.name} finds this too large (413), asked to {call.action}"
+            raise Refused(message, status, frozenset(), hint="raise the body limit of the proxy in front of the registry")
+
+    @contextmanager
+    def _errors(self, call: Call) -> Iterator[None]:
+        try:
+            yield
+        except httpx2.HTTPError as error:
+            words = str(error) or type(error).__name__
+            raise _Busy(f"{self.name} does not answer, asked to {call.action}: {words}") from error
+        except httpx2.InvalidURL as error:
+            raise Stalled(f"{self.name} leads to a malformed address: {error}") from error
+
+    def _backoff(self, attempt: int) -> float:
+        pause = min(_LONGEST_PAUSE, self._first_pause * 2.0 ** (attempt - 1))
+        return pause * random.uniform(0.7, 1.3)  # noqa: S311  (a pause is no secret)
+
+
+class _Busy(Unavailable):
+    """Worth another try, where the other side said so after `after` seconds."""
+
+    def __init__(self, message: str, after: float | None = None) -> None:
+        super().__init__(message, hint="it is tried again")
+        self.after = after
+
+
+def wait(seconds: float, tick: Tick) -> None:
+    """Let time pass; `tick` may end it."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        tick()
+        time.sleep(min(left, _TICK))
+
+
+def refusal(session: Session, call: Call, answer: Answer) -> PointsmanError:
+    """An answer that was not expected, in the registry's own words."""
+    codes, message = _complaint(answer.body)
+    text = f"{session.name} answers {answer.status}, asked to {call.action}{f': {message}' if message else ''}"
+    return Refused(text, answer.status, codes)
+
+
+def _complaint(body: bytes) -> tuple[frozenset[str], str]:
+    try:
+        errors = json.loads(body)["errors"]
+        codes = frozenset(str(error["code"]) for error in errors)
+        return codes, "; ".join(f"{e['code']} {e.get('message', '')}".strip() for e in errors)[:_LONGEST_MESSAGE]
+    except (ValueError, KeyError, TypeError):
+        return frozenset(), ""
+
+
+def _document(response: httpx2.Response) -> bytes:
+    """A small body, whole: neither too large nor too slow."""
+    end = time.monotonic() + _DEADLINE
+    received = bytearray()
+    for block in response.iter_raw():
+        received += block
+        if len(received) > _LARGEST_DOCUMENT:
+            raise Stalled(f"the answer of {response.url.host} is larger than {_LARGEST_DOCUMENT} bytes")
+        if time.monotonic() > end:
+            raise httpx2.ReadTimeout(f"the answer took longer than {_DEADLINE:g} s")
+    return bytes(received)
+
+
+def _retry_after(headers: httpx2.Headers) -> float | None:
+    """Seconds to wait by the `Retry-After` header, which holds seconds or a date."""
+    text = headers.get("retry-after", "").strip()
+    if text.isdigit():
+        return float(text)
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    except (TypeError, ValueError):
+        return None
