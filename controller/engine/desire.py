@@ -13,7 +13,9 @@ from controller.model.desired import DesiredState
 from controller.model.identity import UnitKey
 from controller.model.images import ImageSpec, ImageState
 from controller.model.record import UnitRecord
+from controller.model.secret import Secret
 from controller.model.source import Revision
+from controller.render.access import EMBEDDED_CLASS
 from controller.render.images import image_spec
 from controller.render.renderer import render, render_gone
 from controller.source.adhoc import never_declared
@@ -33,11 +35,12 @@ class _Inputs:
 
     publication: Publication
     images: dict[str, ImageState]
+    users: Secret | None
     is_rewritten: bool
 
     def are(self, other: _Inputs) -> bool:
-        alike = self.images == other.images and self.is_rewritten == other.is_rewritten
-        return alike and self.publication is other.publication
+        mine, theirs = (self.images, self.users, self.is_rewritten), (other.images, other.users, other.is_rewritten)
+        return self.publication is other.publication and mine == theirs
 
 
 class Desire:
@@ -56,15 +59,16 @@ class Desire:
         target, rewritten = sight.target, is_rewritten(publication, record, unit.deployment)
         if move or unit.deployment not in publication.declared.deployments:
             self._forget(unit)
-            return _gone(unit, target, publication, rewritten=rewritten)
+            return _gone(unit, target, publication, rewritten=rewritten, move=move)
         images = {spec.key: self._builds.state(spec, target.builder) for spec in self._image_specs(unit, target, publication)}
-        inputs = _Inputs(publication, images, rewritten)
+        users = _users(unit, sight, publication)
+        inputs = _Inputs(publication, images, users, rewritten)
         with self._lock:
             last = self._last.get(unit)
         if last and last[0].are(inputs):
             return last[1]
         declared, snapshot = publication.declared, publication.snapshot
-        desired = render(declared, unit.deployment, target.profile, images, snapshot=snapshot, rewritten=rewritten)
+        desired = render(declared, unit.deployment, target.profile, images, users=users, snapshot=snapshot, rewritten=rewritten)
         with self._lock:
             self._last[unit] = inputs, desired
         return desired
@@ -91,10 +95,27 @@ class Desire:
         return tuple(specs.values())
 
 
-def _gone(unit: UnitKey, target: Target, publication: Publication, *, rewritten: bool) -> DesiredState:
+def _users(unit: UnitKey, sight: Sight, publication: Publication) -> Secret | None:
+    """Who may come in, for gateways that need a copy; None where nobody needs it or it is not known."""
+    declared, profile = publication.declared.deployments[unit.deployment].basic_auth, sight.target.profile
+    if declared is None or profile.gateway_class == EMBEDDED_CLASS:
+        return None
+    return sight.secrets.users(profile.namespace_of(unit), declared, sight.target.probe)
+
+
+def _gone(unit: UnitKey, target: Target, publication: Publication, *, rewritten: bool, move: Move | None) -> DesiredState:
     revision, snapshot = publication.declared.revision, publication.snapshot
     undeclared = never_declared(unit, snapshot)
-    return render_gone(unit, revision, target.profile, snapshot=snapshot, rewritten=rewritten, undeclared=undeclared)
+    return render_gone(
+        unit,
+        revision,
+        target.profile,
+        snapshot=snapshot,
+        rewritten=rewritten,
+        undeclared=undeclared,
+        moved_to=move.to if move else None,
+        moved_ready=bool(move and move.is_ready),
+    )
 
 
 def is_rewritten(publication: Publication, record: UnitRecord, deployment: str) -> bool:

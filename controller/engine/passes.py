@@ -14,7 +14,7 @@ from controller.engine.desire import Desire
 from controller.engine.events import events_of
 from controller.engine.failing import conditions_of_failure
 from controller.engine.observe import cached_record
-from controller.engine.planning import PlannedUnit, UnitWork, plan_unit
+from controller.engine.planning import REFUSED, PlannedUnit, UnitWork, plan_unit
 from controller.engine.questions import Questions
 from controller.engine.retry import RESYNC
 from controller.engine.secrets import MISSING_POLL, USERS_POLL
@@ -35,8 +35,10 @@ _POLLS = {
     "ImageMissing": RETRY,
     "WaitingForCapacity": ROOMS_GOOD_FOR,
     "RouteNotAccepted": GATEWAY_GOOD_FOR,
-    "GatewayMissing": GATEWAY_GOOD_FOR,
+    "NotConfirmed": GATEWAY_GOOD_FOR,
+    "UsersUnknown": MISSING_POLL,
     "ForeignObject": RETRY,
+    REFUSED: USERS_POLL,
 }
 """Seconds until a gate is looked at that nobody tells of: for an image that is when its failed build may be tried again."""
 _log = logging.getLogger(__name__)

@@ -12,17 +12,20 @@ from controller.engine.observe import observe
 from controller.engine.sight import Sight
 from controller.engine.sources import Publication
 from controller.engine.targets import Target
-from controller.model.changes import Change, Operation, Plan
+from controller.model.changes import Change, Gate, Operation, Plan
 from controller.model.declared import USERS_KEY
 from controller.model.desired import DesiredState
 from controller.model.diagnostics import PROJECT, Diagnostic, Subject
+from controller.model.errors import Stalled
 from controller.model.identity import ObjectKey, UnitKey
 from controller.model.objects import Object, at
 from controller.model.observed import ObservedState
 from controller.model.record import UnitRecord
 from controller.plan.planner import held_plan, plan
 
-_OF_ROUTES = frozenset({"RouteNotAccepted", "GatewayMissing"})
+REFUSED = "Refused"
+"""The reason of a failure that nothing but another declaration, configuration or permission ends."""
+_OF_ROUTES = frozenset({"RouteNotAccepted", "NotConfirmed"})
 """Gates and failures that the Gateway itself may explain."""
 
 
@@ -71,8 +74,13 @@ def plan_unit(work: UnitWork, desire: Desire, record: UnitRecord, now: float, *,
     declared = work.publication.declared
     if holding := _holding(work.publication, work.unit):
         return PlannedUnit(held_plan(work.unit, str(declared.revision), holding, record, now), None)
-    desired = desire.of(work.unit, work.sight, work.publication, record, work.move)
-    observed = observe(work.cache, work.unit, _secret_keys(work, desired))
+    try:
+        desired = desire.of(work.unit, work.sight, work.publication, record, work.move)
+        secrets = _secret_keys(work, desired)
+    except Stalled as error:
+        return PlannedUnit(_refused(work, error, record, now), None)
+    work.sight.look_at_copies({key for key in (*desired.guards, *record.inventory) if key.kind == "Secret"})
+    observed = observe(work.cache, work.unit, secrets)
     desired = _in_its_namespace(desired, observed)
     made = plan(desired, observed, record, now)
     if more := _more(work, made, observed, ask_all=ask_all):
@@ -86,6 +94,14 @@ def _in_its_namespace(desired: DesiredState, observed: ObservedState) -> Desired
     if found is None or is_ours(found):
         return desired
     return replace(desired, shared=tuple(obj for obj in desired.shared if obj["kind"] != "Namespace"))
+
+
+def _refused(work: UnitWork, error: Stalled, record: UnitRecord, now: float) -> Plan:
+    """The plan of a unit that cannot be rendered for this target, or not be looked at: nothing, with the reason."""
+    message = f"{error.message} ({error.hint})" if error.hint else error.message
+    failure = Gate(Subject("deployment", work.unit.deployment), REFUSED, message)
+    revision = str(work.publication.declared.revision)
+    return Plan(work.unit, revision, now, failures=(failure,), inventory=record.inventory)
 
 
 def _more(work: UnitWork, made: Plan, observed: ObservedState, *, ask_all: bool) -> ObservedState | None:

@@ -20,7 +20,7 @@ MISSING_POLL = 5.0
 USERS_POLL = 60.0
 """Seconds for which the users of guarded routes stay good: so late a removed user still comes in."""
 PROBE_USER = "pointsman-probe"
-_EARLY = 0.5
+EARLY = 0.5
 """Seconds that a timer may be early."""
 
 
@@ -83,7 +83,7 @@ class Secrets:
             known = self._known.get(key)
         if known is not None:
             lacks = known.keys is None or not known.keys.issuperset(needed)
-            if now < known.at + (MISSING_POLL if lacks else good_for) - _EARLY:
+            if now < known.at + (MISSING_POLL if lacks else good_for) - EARLY:
                 return known
         fresh = _read(self._client.get(key), now)
         with self._lock:

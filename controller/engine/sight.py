@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 
 from controller.engine.cache import TargetCache
 from controller.engine.namespaces import Namespaces
 from controller.engine.remembered import Remembered
-from controller.engine.secrets import Secrets
+from controller.engine.secrets import EARLY, USERS_POLL, Secrets
 from controller.engine.targets import Target
 from controller.model.errors import Forbidden, Stalled
 from controller.model.identity import ObjectKey
@@ -27,6 +28,7 @@ class Sight:
         self.cache = cache
         self.secrets = Secrets(target.client)
         self.namespaces = Namespaces(target.client, cache)
+        self._copies: dict[ObjectKey, float] = {}
         self._gateway = Remembered(self._ask_gateway, GATEWAY_GOOD_FOR)
         self._nodes = Remembered(self._ask_nodes, ROOMS_GOOD_FOR)
 
@@ -37,6 +39,18 @@ class Sight:
     def nodes(self) -> tuple[NodeRoom, ...] | None:
         """The room on the target's nodes; None where it has none to speak of, or this caller may not ask."""
         return self._nodes.get()
+
+    def look_at_copies(self, keys: Iterable[ObjectKey]) -> None:
+        """Have the cache know our own Secrets of these names; nobody watches them, so they are looked at now and then."""
+        now = time.monotonic()
+        for key in keys:
+            if self._copies.get(key, 0.0) <= now:
+                found = self.target.client.get(key)
+                if found is None:
+                    self.cache.forget(key)
+                else:
+                    self.cache.note(found)
+                self._copies[key] = now + USERS_POLL - EARLY
 
     def foreign(self, keys: Iterable[ObjectKey]) -> dict[ObjectKey, Object]:
         """What lies under these names that the cache does not know: it lacks our label, so nobody watches it."""
