@@ -35,7 +35,7 @@ def reconcile(deployment: str | None, where: Where) -> None:
         if reached.place is None:
             units = [_request(reached, each) for each in found]
             words = "is tried again by its controller"
-        elif reached.place.state.owner is not None:
+        elif reached.is_run:
             units = _ask(reached.place, deployment)
             words = "is tried again"
         else:

@@ -22,7 +22,7 @@ from controller.model.ports import ClusterClient
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """A target that a command reads and writes. `place` is set for the embedded one.
+    """A target that a command reads and writes. `place` is set for the embedded one, `is_run` if its controller runs.
 
     `project` is the owner and name that the repository here declares: a cluster may hold those of others too.
     """
@@ -31,6 +31,7 @@ class Reached:
     client: ClusterClient
     place: Place | None = None
     project: tuple[str, str] | None = None
+    is_run: bool = False
 
     def concerns(self, unit: UnitKey) -> bool:
         """Whether a unit is one of those that this command is about."""
@@ -52,8 +53,9 @@ def reach(where: Where) -> Iterator[Reached]:
             yield reached
         return
     place = find_place(None, where.state)
+    is_run = place.state.owner is not None
     with cluster_client(place) as client:
-        yield Reached(EMBEDDED, client, place)
+        yield Reached(EMBEDDED, client, place, is_run=is_run)
 
 
 @contextmanager
