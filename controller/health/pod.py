@@ -38,13 +38,18 @@ def pod_problem(pod: Object) -> Problem | None:
     """What keeps one pod from serving, or None when it is ready."""
     if _condition(pod, "Ready").get("status") == "True":
         return None
-    scheduled = _condition(pod, "PodScheduled")
-    if scheduled.get("status") == "False":
+    if is_unscheduled(pod):
+        scheduled = _condition(pod, "PodScheduled")
         return Problem(1, f"waits for capacity: {one_line(scheduled.get('message') or scheduled.get('reason') or '')}")
     container = at(pod, "status", "containerStatuses", 0, default={})
     if at(pod, "status", "phase") == "Failed" and not container:
         return Problem(2, _named(at(pod, "status", "reason", default="Failed"), at(pod, "status", "message", default="")))
     return _container_problem(pod, container)
+
+
+def is_unscheduled(pod: Object) -> bool:
+    """Whether the scheduler has found no node for a pod."""
+    return _condition(pod, "PodScheduled").get("status") == "False"
 
 
 def _container_problem(pod: Object, container: Object) -> Problem | None:

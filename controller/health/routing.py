@@ -8,13 +8,15 @@ from controller.model.objects import Object, at
 _NEEDED = ("Accepted", "ResolvedRefs")
 
 
-def route_accepted(route: Object) -> Assessment:
+def route_accepted(route: Object, controller: str | None = None) -> Assessment:
     """Healthy once one parent has accepted this generation of an HTTPRoute and resolved its references.
 
-    Parents are answered by different controllers, and some write entries for Gateways that are not theirs, so one
-    good answer is enough. A refusal counts only at the current generation; an older one is about an older route.
+    Parents are answered by different controllers, and some write entries for Gateways that are not theirs: only those of
+    `controller` count where it is known, and one good answer is enough. A refusal counts only at the current
+    generation; an older one is about an older route.
     """
-    answers = [_judge(parent, route) for parent in at(route, "status", "parents", default=())]
+    parents = at(route, "status", "parents", default=())
+    answers = [_judge(p, route) for p in parents if controller in (None, p.get("controllerName", controller))]
     for wanted in (Health.HEALTHY, Health.DEGRADED):
         for answer in answers:
             if answer.health is wanted:

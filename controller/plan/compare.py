@@ -58,7 +58,7 @@ def _field_changes(desired: Object, observed: Object) -> tuple[FieldChange, ...]
     for path, wanted, found in _differences(desired, observed, ()):
         place = ".".join(path)
         if place not in _UNCOMPARED and not _is_revision_value(desired, path):
-            hidden = _is_variable(path)
+            hidden = _is_variable(path) or _is_secret(desired, path)
             changes.append(FieldChange(place, _text(found, hidden=hidden), _text(wanted, hidden=hidden)))
     return tuple(changes)
 
@@ -77,6 +77,10 @@ def _differences(wanted: Any, found: Any, path: tuple[str, ...]) -> Iterator[tup
 def _is_variable(path: tuple[str, ...]) -> bool:
     """The value of an environment variable: what somebody typed in by hand there may be anything."""
     return len(path) > 2 and path[-3] == "env" and path[-1] == "value"
+
+
+def _is_secret(desired: Object, path: tuple[str, ...]) -> bool:
+    return bool(desired["kind"] == "Secret") and path[0] in ("data", "stringData")
 
 
 def _is_revision_value(desired: Object, path: tuple[str, ...]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from controller.model import labels
@@ -10,6 +10,7 @@ from controller.model.changes import ConfirmCheck, Gate
 from controller.model.desired import Workload
 from controller.model.objects import annotation
 from controller.model.record import FactKind
+from controller.plan.acceptance import made_at, refusal
 from controller.plan.fact_names import route_subject
 from controller.plan.switch import Switch
 from controller.plan.view import View
@@ -21,11 +22,12 @@ def confirm_move(view: View, switch: Switch) -> Switch:
     pending = {e: w.name for e, w in switch.target.items() if _is_unconfirmed(view, alias, e, w.name)}
     if not pending:
         return replace(switch, settled=True)
-    refused = [e for e in pending if not view.accepted(switch.current[e])]
-    if refused:
-        text = f"{alias}: the gateway has not accepted the route of {', '.join(sorted(refused))}"
-        return replace(switch, gates=(Gate(switch.subject, "RouteNotAccepted", text),))
-    return _asking(view, switch, pending, f"{switch.title}: asking the data plane")
+    until = _until(view, switch, pending)
+    if refused := sorted(e for e in pending if not view.accepted(switch.current[e])):
+        words = next(filter(None, (refusal(view, switch.current[e]) for e in refused)), "")
+        text = f"{alias}: the gateway has not accepted the route of {', '.join(refused)}" + (f": {words}" if words else "")
+        return _overdue(view, replace(switch, gates=(Gate(switch.subject, "RouteNotAccepted", text, until),)))
+    return _overdue(view, _asking(view, switch, pending, f"{switch.title}: asking the data plane", until))
 
 
 def confirm_previous(view: View, switch: Switch) -> Switch | None:
@@ -55,6 +57,22 @@ def _previous(view: View, switch: Switch) -> dict[str, str]:
     return pending
 
 
+def _until(view: View, switch: Switch, pending: Iterable[str]) -> float | None:
+    """When the data plane should have answered: so long after the move, or after the route was made."""
+    lefts = (view.fact(FactKind.LEFT, route_subject(switch.alias.name, endpoint)) for endpoint in pending)
+    moved = [fact.at for fact in lefts if fact] or [t for e in pending if (t := made_at(switch.current[e])) is not None]
+    return max(moved) + view.desired.rollout.deadline if moved else None
+
+
+def _overdue(view: View, switch: Switch) -> Switch:
+    """Past its time a move that nobody confirmed is a failure. It is asked for on, and what it left does not end before."""
+    (gate,) = switch.gates
+    if gate.until is None or view.now < gate.until:
+        return switch
+    late = f"no answer after {view.desired.rollout.deadline:g} s, so what served before is not stopped"
+    return replace(switch, gates=(), failures=(Gate(switch.subject, "NotConfirmed", f"{gate.message}; {late}"),))
+
+
 def _is_unconfirmed(view: View, alias: str, endpoint: str, workload: str) -> bool:
     """Whether the route was moved to `workload` and the data plane has not yet answered with it."""
     left = view.fact(FactKind.LEFT, route_subject(alias, endpoint))
@@ -62,7 +80,7 @@ def _is_unconfirmed(view: View, alias: str, endpoint: str, workload: str) -> boo
     return confirmed is None or (left is not None and left.input != workload and confirmed.at < left.at)
 
 
-def _asking(view: View, switch: Switch, pending: Mapping[str, str], text: str) -> Switch:
+def _asking(view: View, switch: Switch, pending: Mapping[str, str], text: str, until: float | None = None) -> Switch:
     paths = sorted((annotation(switch.current[e], labels.PATH) or "", w, view.version_of(w)) for e, w in pending.items())
     check = ConfirmCheck(switch.alias.name, tuple(paths))
-    return replace(switch, gates=(Gate(switch.subject, "Confirming", text),), confirms=(check,))
+    return replace(switch, gates=(Gate(switch.subject, "Confirming", text, until),), confirms=(check,))

@@ -10,6 +10,9 @@ from collections.abc import Iterable
 from controller.model.desired import AliasRoutes, Workload
 from controller.model.identity import content_hash
 
+ACCESS = "access"
+"""The wait of what asked for passwords; its input is the guards' name, so an alias of this name has other facts."""
+
 
 def route_subject(owner: str, endpoint: str) -> str:
     """One URL: `owner` is the alias or the version that it belongs to."""

@@ -10,6 +10,7 @@ from controller.model.declared import USERS_KEY, SecretRef
 from controller.model.desired import Workload
 from controller.model.diagnostics import Subject
 from controller.model.images import BuildFailure, Image
+from controller.plan.capacity import shortage, waits_for_node
 from controller.plan.fact_names import version_url
 from controller.plan.likely_cause import likely_cause
 from controller.plan.view import View
@@ -46,7 +47,7 @@ def not_ready(view: View, workload: Workload, wanted: int, *, hold: bool) -> Gat
     subject = Subject("workload", workload.name)
     ready, available = view.ready(workload.name), view.available(workload.name)
     if ready < wanted:
-        return Gate(subject, "NotReady", f"{workload.endpoint} {ready} of {wanted} ready{_why(view, workload)}")
+        return _without_replicas(view, workload, f"{workload.endpoint} {ready} of {wanted} ready", wanted)
     if hold and available < wanted:
         seconds = workload.min_ready_seconds
         text = f"{workload.endpoint} is ready, {available} of {wanted} for {seconds} s"
@@ -54,6 +55,19 @@ def not_ready(view: View, workload: Workload, wanted: int, *, hold: bool) -> Gat
     if view.addresses(workload.name) < wanted:
         return Gate(subject, "NoAddresses", f"{workload.endpoint}: the gateway does not list {wanted} addresses yet")
     return None
+
+
+def _without_replicas(view: View, workload: Workload, counted: str, wanted: int) -> Gate:
+    subject = Subject("workload", workload.name)
+    found = shortage(view, workload, wanted)
+    if found and found.never:
+        return Gate(subject, "DoesNotFit", f"{workload.endpoint}: {found.message}")
+    words = _why(view, workload) or (f": {found.message}" if found else "")
+    if not (found or waits_for_node(view.pods(workload.name))):
+        return Gate(subject, "NotReady", counted + words)
+    surge = view.desired.rollout.strategy == "surge"
+    hint = " (`rollout: {strategy: recreate}` stops the old one first)" if surge else ""
+    return Gate(subject, "WaitingForCapacity", counted + words + hint)
 
 
 def _why(view: View, workload: Workload) -> str:

@@ -12,6 +12,7 @@ from controller.model.objects import Object, annotation, key_of, put
 from controller.model.routes import with_backend
 from controller.plan.compare import compare, marked, stripped
 from controller.plan.gates import missing_inputs
+from controller.plan.guard import is_guarded
 from controller.plan.sizes import owns_replicas, size_of
 from controller.plan.switch import Switch
 from controller.plan.version_routes import VersionRoute
@@ -82,7 +83,7 @@ def _version_routes(view: View, routes: Iterable[VersionRoute]) -> Iterator[Chan
         wanted = with_backend(item.route.template, item.backend, item.workload.version)
         reason = f"{item.workload.version}/{item.workload.endpoint} → {item.backend}"
         found = view.observed.objects.get(item.route.key)
-        yield _compare(view, marked(wanted, str(view.desired.revision)), found, reason)
+        yield from _guarded(view, item.route.policy, _compare(view, marked(wanted, str(view.desired.revision)), found, reason))
 
 
 def _alias_routes(view: View, switches: Mapping[str, Switch]) -> Iterator[Change]:
@@ -99,7 +100,19 @@ def _alias_routes(view: View, switches: Mapping[str, Switch]) -> Iterator[Change
             else:
                 change = None
             if change:
-                yield change
+                yield from _guarded(view, route.policy if route else None, change)
+
+
+def _guarded(view: View, policy: Object | None, change: Change) -> Iterator[Change]:
+    """A route behind the policy that guards it; without the unit's guards it stays as it is, or away."""
+    if not is_guarded(view):
+        if change.operation in (Operation.UPDATE, Operation.UNCHANGED):
+            yield Change(Operation.UNCHANGED, change.key, change.reason)
+        return
+    if policy:
+        found = view.observed.objects.get(key_of(policy))
+        yield _compare(view, marked(policy, str(view.desired.revision)), found, f"guards {change.key.name}")
+    yield change
 
 
 def _to(view: View, switch: Switch, endpoint: str, workload: str, version: str) -> Change | None:
@@ -129,4 +142,6 @@ def _compare(view: View, wanted: Object, found: Object | None, reason: str, *, g
     if found is not None and wanted["kind"] != "Namespace" and not view.owns(found):
         owner = annotation(found, labels.UNIT_NAME) or "somebody else"
         return Change(Operation.CONFLICT, key_of(wanted), f"belongs to {owner}")
+    if view.is_left_alone(found):
+        return Change(Operation.UNCHANGED, key_of(wanted), reason)
     return compare(wanted, found, reason=reason, guarded=guarded)

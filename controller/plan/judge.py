@@ -6,14 +6,18 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from controller.health.pod import explain_pods
+from controller.model import labels
 from controller.model.changes import Gate, Hold
 from controller.model.desired import AliasRoutes, Workload
+from controller.model.objects import key_of
 from controller.model.record import FactKind
 from controller.model.routes import backend_of
+from controller.plan.acceptance import refusal
 from controller.plan.confirmation import confirm_move, confirm_previous, has_served
 from controller.plan.fact_names import lost_record_input
 from controller.plan.gates import missing_inputs, needed, not_ready
 from controller.plan.golden import golden_checks, golden_failure, golden_gate
+from controller.plan.guard import guard_gate
 from controller.plan.patience import given_up_gate, wait
 from controller.plan.switch import Switch, aim
 from controller.plan.view import View
@@ -24,7 +28,7 @@ def plan_switch(view: View, alias: AliasRoutes) -> Switch:
     switch = aim(view, alias)
     if not switch.target:
         return replace(switch, holds=(_pinned_elsewhere(switch),))
-    if hold := _record_lost(view, switch) or _endpoint_lost(view, switch):
+    if hold := _record_lost(view, switch) or _endpoint_lost(view, switch) or _left_alone(view, switch):
         switch = replace(switch, holds=(hold,))
     if switch.in_place:
         return confirm_move(view, switch)
@@ -57,6 +61,16 @@ def _endpoint_lost(view: View, switch: Switch) -> Hold | None:
     return Hold(switch.subject, "EndpointLost", text, f"pointsman allow-prune {view.desired.unit.deployment}")
 
 
+def _left_alone(view: View, switch: Switch) -> Hold | None:
+    """A person keeps one of the routes as it is, and an alias moves as a whole."""
+    kept = sorted(key_of(route).name for route in switch.current.values() if view.is_left_alone(route))
+    if not kept or switch.in_place:
+        return None
+    text = f"{switch.title}: {labels.RECONCILE} is disabled on its route {', '.join(kept)}"
+    hint = f"kubectl annotate httproute -n {view.desired.namespace} {' '.join(kept)} {labels.RECONCILE}-"
+    return Hold(switch.subject, "ReconcileDisabled", text, hint)
+
+
 def _judge(view: View, switch: Switch) -> Switch:
     if failure := _given_up(view, switch) or golden_failure(view, switch) or _foreign(view, switch):
         return replace(switch, failures=(failure,))
@@ -64,7 +78,7 @@ def _judge(view: View, switch: Switch) -> Switch:
     blocked = tuple(replace(gate, subject=switch.subject) for gate in inputs if gate.reason == "BuildFailed")
     if blocked:
         return replace(switch, failures=blocked)
-    if inputs:
+    if inputs := (*inputs, *filter(None, [guard_gate(view)])):
         return replace(switch, gates=_for_alias(switch, inputs))
     if unready := tuple(_readiness(view, switch)):
         return _waiting(view, switch, unready)
@@ -101,7 +115,8 @@ def _readiness(view: View, switch: Switch) -> Iterator[Gate]:
         if gate := not_ready(view, workload, wanted, hold=not known):
             yield gate
         elif not known and not _has_version_url(view, workload):
-            yield Gate(switch.subject, "VersionRoute", f"the version URL of {endpoint} does not lead to it yet")
+            text = f"the version URL of {endpoint} does not lead to it yet"
+            yield Gate(switch.subject, "VersionRoute", text + _why(view, workload))
 
 
 def _has_version_url(view: View, workload: Workload) -> bool:
@@ -109,7 +124,15 @@ def _has_version_url(view: View, workload: Workload) -> bool:
     return backend_of(route) == workload.name and view.accepted(route)
 
 
+def _why(view: View, workload: Workload) -> str:
+    route = view.version_routes.get((workload.version, workload.endpoint))
+    words = refusal(view, route) if route else None
+    return f": {words}" if words else ""
+
+
 def _waiting(view: View, switch: Switch, unready: tuple[Gate, ...]) -> Switch:
+    if impossible := tuple(gate for gate in unready if gate.reason == "DoesNotFit"):
+        return replace(switch, failures=_for_alias(switch, impossible))
     waits = wait(view, switch.alias.name, switch.names, unready)
     if waits.given_up:
         failure = given_up_gate(switch.subject, switch.title, waits.given_up.detail)

@@ -16,6 +16,7 @@ from controller.plan.fact_names import (
     switch_input,
     version_url,
 )
+from controller.plan.guard import unguarding
 from controller.plan.standing import Phase, standing
 from controller.plan.switch import Switch
 from controller.plan.version_routes import VersionRoute
@@ -64,7 +65,7 @@ def confirmed_facts(check: ConfirmCheck, revision: str, at: float) -> tuple[Fact
 
 def outdated(view: View, switches: Mapping[str, Switch], routes: Iterable[VersionRoute]) -> Iterator[Fact]:
     """Facts whose subject has moved on."""
-    waiting = _waiting(switches, routes)
+    waiting = {*_waiting(switches, routes), *unguarding(view)}
     aimed = {name for s in switches.values() if not s.settled for name in s.names}
     present = view.desired_names | view.workloads.keys()
     for fact in view.record.facts:
@@ -95,7 +96,8 @@ def _waiting(switches: Mapping[str, Switch], routes: Iterable[VersionRoute]) -> 
     """Subject and input of every wait that goes on, or that was given up and still counts."""
     moving = [s for s in switches.values() if not (s.settled or s.confirms)]
     aliases = {(s.alias.name, of) for s in moving for of in (s.input, lost_record_input(s.alias))}
-    versions = {(version_url(r.workload), switch_input((r.workload.name,))) for r in routes if r.gates or r.failures}
+    urls = [r for r in routes if r.failures or any(not gate.clock for gate in r.gates)]
+    versions = {(version_url(r.workload), switch_input((r.workload.name,))) for r in urls}
     waits = aliases | versions
     return waits | {(for_capacity(subject), of) for subject, of in waits}
 

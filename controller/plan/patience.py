@@ -11,8 +11,11 @@ from controller.model.record import Fact, FactKind
 from controller.plan.fact_names import for_capacity, switch_input
 from controller.plan.view import View
 
-CAPACITY_DEADLINE = 3600.0
-"""Seconds that a workload may wait for a node or an image pull; its own deadline counts only from then on."""
+PULL_DEADLINE = 3600.0
+"""Seconds that a workload may wait for an image pull; its own deadline counts only from then on."""
+
+CAPACITY_DEADLINE = 900.0
+"""Seconds that it may wait for a node that has room: what a cluster's autoscaler needs to add one with an accelerator."""
 
 _NOT_STARTED = frozenset({"ContainerCreating", "PodInitializing", "ErrImagePull", "ImagePullBackOff", "PortInUse"})
 
@@ -29,10 +32,11 @@ class Wait:
 def wait(view: View, subject: str, workloads: tuple[str, ...], gates: tuple[Gate, ...]) -> Wait:
     """How long `subject` still waits for the gates of these workloads.
 
-    From the start of their pods the rollout's deadline counts, before that the one for capacity.
+    From the start of their pods the rollout's deadline counts, before that those for nodes and images.
     """
     started = all(_has_started(view, name) for name in workloads)
-    limit = view.desired.rollout.deadline if started else CAPACITY_DEADLINE
+    before = CAPACITY_DEADLINE if any(gate.reason == "WaitingForCapacity" for gate in gates) else PULL_DEADLINE
+    limit = view.desired.rollout.deadline if started else before
     clock, aim = subject if started else for_capacity(subject), switch_input(workloads)
     since = view.fact(FactKind.WAITING_SINCE, clock, aim)
     if since is None:
@@ -56,7 +60,8 @@ def _has_started(view: View, workload: str) -> bool:
 
 def _pod_has_started(pod: Object) -> bool:
     status = at(pod, "status", "containerStatuses", 0, default={})
-    if at(status, "state", "running") or at(status, "state", "terminated") or at(status, "lastState", "terminated"):
+    state = at(status, "state", default={})
+    if "running" in state or "terminated" in state or at(status, "lastState", "terminated"):
         return True
-    reason = at(status, "state", "waiting", "reason")
+    reason = at(state, "waiting", "reason")
     return reason is not None and reason not in _NOT_STARTED

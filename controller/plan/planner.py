@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from controller.model import labels
 from controller.model.changes import Change, Gate, Hold, Operation, Plan
 from controller.model.desired import DesiredState
 from controller.model.diagnostics import Diagnostic, Subject
@@ -115,7 +116,7 @@ def _assemble(made: _Decisions) -> Plan:
         golden=tuple(check for s in switches.values() for check in s.golden),
         confirms=tuple(check for s in switches.values() for check in s.confirms),
         inventory=_inventory(view, items),
-        warnings=(*view.desired.notices, *retirement.warnings, *interruptions(view, switches)),
+        warnings=(*view.desired.notices, *_left_alone(view), *retirement.warnings, *interruptions(view, switches)),
         wake=min((g.until for g in gates if g.until), default=None),
         unchanged=sum(c.operation is Operation.UNCHANGED for c in items),
         failures=failures,
@@ -140,6 +141,12 @@ def _mistakes(view: View) -> Iterator[Hold]:
 def _builds(view: View) -> Iterator[ImageSpec]:
     missing = {w.spec.key: w.spec for _, w in sorted(view.desired.workloads.items()) if w.image is None}
     yield from missing.values()
+
+
+def _left_alone(view: View) -> Iterator[str]:
+    """What a person keeps as it is, said on every pass so that nobody forgets it."""
+    for key in sorted(key for key, obj in view.owned.items() if view.is_left_alone(obj)):
+        yield f"{key} is left as it is: {labels.RECONCILE} is disabled on it"
 
 
 def _inventory(view: View, items: Iterable[Change]) -> frozenset[ObjectKey]:

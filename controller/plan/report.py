@@ -8,7 +8,7 @@ from typing import Any
 
 from controller.model.changes import Change, Gate, Hold, Operation, Plan
 from controller.model.identity import content_hash
-from controller.model.objects import applied_hash
+from controller.model.objects import Object, applied_hash
 from controller.model.record import Fact
 from controller.plan.grouping import grouped
 
@@ -24,9 +24,9 @@ def fingerprint(plan: Plan) -> str:
     document["gates"] = [{k: v for k, v in gate.items() if k != "until"} for gate in document["gates"]]
     for memory in ("facts", "dropped"):
         document[memory] = sorted([fact["kind"], fact["subject"], fact["input"]] for fact in document[memory])
-    for change in document["changes"]:
-        change.pop("resourceVersion", None)
-        change["desired"] = change["desired"] and applied_hash(change["desired"])
+    for change, shown in zip(plan.changes, document["changes"], strict=True):
+        shown.pop("resourceVersion", None)
+        shown["desired"] = change.desired and applied_hash(change.desired)
     return content_hash(document, 16)
 
 
@@ -112,10 +112,16 @@ def _change_json(change: Change) -> dict[str, Any]:
         "object": str(change.key),
         "reason": change.reason,
         "fields": [{"path": f.path, "old": f.old, "new": f.new} for f in change.fields],
-        "desired": dict(change.desired) if change.desired is not None else None,
+        "desired": _shown(change.desired) if change.desired is not None else None,
         "uid": change.uid,
         "resourceVersion": change.resource_version,
     }
+
+
+def _shown(obj: Object) -> dict[str, Any]:
+    """An object without the values of a Secret."""
+    hidden = {part: dict.fromkeys(obj[part], "***") for part in ("data", "stringData") if part in obj}
+    return {**obj, **hidden} if obj["kind"] == "Secret" else dict(obj)
 
 
 def _gate_json(gate: Gate) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from controller.model.record import Fact, FactKind
 from controller.model.routes import backend_of
 from controller.plan.compare import compare
 from controller.plan.fact_names import route_subject
+from controller.plan.guard import GUARD_KINDS, unguard
 from controller.plan.recreate import forced_replicas
 from controller.plan.sizes import kept_scale, resized
 from controller.plan.standing import Phase, Standing, leads_version_url, standing
@@ -21,7 +22,17 @@ from controller.plan.switch import Switch
 from controller.plan.view import View
 
 MOST_VERSIONS_AT_ONCE = 3
-_DELETE_ORDER = ("HTTPRoute", "HorizontalPodAutoscaler", "PodDisruptionBudget", "Service", "Deployment", "ServiceAccount")
+_DELETE_ORDER = (
+    "HTTPRoute",
+    "SecurityPolicy",
+    "Middleware",
+    "Secret",
+    "HorizontalPodAutoscaler",
+    "PodDisruptionBudget",
+    "Service",
+    "Deployment",
+    "ServiceAccount",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +48,8 @@ class Retirement:
 
 def retire(view: View, switches: Mapping[str, Switch], applied: frozenset[ObjectKey]) -> Retirement:
     """Everything of this unit on the target that is not desired (`applied` are the keys that are)."""
+    if gate := _moving(view):
+        return Retirement(gates=(gate,))
     if hold := _gone_hold(view):
         return Retirement(holds=(hold,))
     holds, dropped_aliases = _aliases(view)
@@ -45,7 +58,11 @@ def retire(view: View, switches: Mapping[str, Switch], applied: frozenset[Object
     held_versions, hold = _too_many(view, leaving)
     leaving = {n for n in leaving if view.version_of(n) not in held_versions}
     dropped = {key_of(s.current[e]) for s in switches.values() for e in s.drops}
-    keys = [k for k in view.owned if k in dropped or _goes(view, k, applied, leaving, dropped_aliases)]
+    guards = unguard(view)
+    going = {k for k in view.owned if k in dropped or k in guards.free or _goes(view, k, applied, leaving, dropped_aliases)}
+    going |= {k for k in view.owned if k.kind == "SecurityPolicy" and _is_useless(view, k, applied, going)}
+    kept = {k: name for k in going if (name := _kept_by(view.owned[k]))}
+    keys = [k for k in view.owned if k in going and k not in kept]
     every_hold = (*holds, *([hold] if hold else []))
     if view.desired.rewritten and (removals := [key for key in keys if key.name not in view.desired_names]):
         every_hold = (*every_hold, _rewritten(view, len(removals)))
@@ -54,7 +71,9 @@ def retire(view: View, switches: Mapping[str, Switch], applied: frozenset[Object
     unknown = tuple(f"{key} is not in the inventory of {view.desired.unit} and stays" for key in keys if key not in known)
     known.sort(key=lambda key: (_DELETE_ORDER.index(key.kind), key))
     deletes = tuple(_delete(view.owned[key], key) for key in known)
-    return Retirement((*changes, *deletes), gates, every_hold, _left(view, known), unknown)
+    stay = tuple(f"{key} is no longer declared and stays: {name} is disabled on it" for key, name in sorted(kept.items()))
+    facts = (*_left(view, known), *guards.facts)
+    return Retirement((*changes, *deletes), (*gates, *guards.gates), every_hold, facts, (*unknown, *stay))
 
 
 def _aliases(view: View) -> tuple[list[Hold], frozenset[str]]:
@@ -89,7 +108,7 @@ def _workloads(view: View, switches: Mapping[str, Switch]) -> tuple[set[str], tu
             continue
         stays.add(name)
         wanted = _kept_size(view, name, observed, where, switches)
-        if wanted is not None and wanted != at(observed, "spec", "replicas"):
+        if wanted is not None and wanted != at(observed, "spec", "replicas") and not view.is_left_alone(observed):
             changes.append(compare(resized(observed, wanted), observed, reason=f"{view.version_of(name)} to {wanted} replicas"))
     return stays, tuple(gates), changes
 
@@ -140,10 +159,19 @@ def _too_many(view: View, leaving: set[str]) -> tuple[frozenset[str], Hold | Non
     return frozenset(unreleased), hold
 
 
+def _moving(view: View) -> Gate | None:
+    """A deployment that moves to another target serves here until it is Ready there."""
+    if view.desired.moved is None or view.desired.moved_ready or not view.owned:
+        return None
+    deployment = view.desired.unit.deployment
+    text = f"{deployment} moves to target {view.desired.moved}; everything stays here until it is Ready there"
+    return Gate(Subject("deployment", deployment), "MovingToTarget", text)
+
+
 def _gone_hold(view: View) -> Hold | None:
     deployment = view.desired.unit.deployment
     path = f"{view.desired.directory}/deployments/{deployment}/deployment.yaml"
-    if not view.desired.gone or not view.owned or view.desired.released(path):
+    if not view.desired.gone or view.desired.moved or not view.owned or view.desired.released(path):
         return None
     text = f"deployment {deployment} disappeared from git; {len(view.workloads)} workloads still run"
     return Hold(Subject("deployment", deployment), "DeploymentRemoved", text, f"pointsman allow-prune {deployment}")
@@ -151,7 +179,7 @@ def _gone_hold(view: View) -> Hold | None:
 
 def _goes(view: View, key: ObjectKey, applied: frozenset[ObjectKey], leaving: set[str], aliases: frozenset[str]) -> bool:
     obj = view.owned[key]
-    if key in applied or key.kind not in _DELETE_ORDER or annotation(obj, labels.PRUNE) == labels.DISABLED:
+    if key in applied or key.kind not in _DELETE_ORDER or key.kind in ("SecurityPolicy", *GUARD_KINDS):
         return False
     if key.kind == "HTTPRoute":
         alias = annotation(obj, labels.ALIAS)
@@ -161,6 +189,17 @@ def _goes(view: View, key: ObjectKey, applied: frozenset[ObjectKey], leaving: se
     if key.kind in ("HorizontalPodAutoscaler", "PodDisruptionBudget"):
         return key.name in leaving or key.name in view.desired_names
     return key.name in leaving
+
+
+def _is_useless(view: View, policy: ObjectKey, applied: frozenset[ObjectKey], going: set[ObjectKey]) -> bool:
+    """Whether the route that a policy guards goes or is gone, or needs no password any more."""
+    route = view.key("HTTPRoute", policy.name)
+    return policy not in applied and (not view.desired.guards or route in going or route not in view.owned)
+
+
+def _kept_by(obj: Object) -> str | None:
+    """The annotation by which a person keeps an object."""
+    return next((name for name in (labels.PRUNE, labels.RECONCILE) if annotation(obj, name) == labels.DISABLED), None)
 
 
 def _version_route_goes(view: View, route: Object, leaving: set[str]) -> bool:

@@ -10,8 +10,10 @@ from controller.model.desired import Route, Workload
 from controller.model.diagnostics import Subject
 from controller.model.record import Fact, FactKind
 from controller.model.routes import backend_of
+from controller.plan.acceptance import ANSWER_TIME, made_at, refusal, silence
 from controller.plan.fact_names import switch_input, version_url
 from controller.plan.gates import missing_inputs, needed, not_ready
+from controller.plan.guard import guard_gate
 from controller.plan.patience import given_up_gate, wait
 from controller.plan.switch import Switch
 from controller.plan.view import View
@@ -42,6 +44,10 @@ def plan_version_route(view: View, route: Route, workload: Workload, switches: M
     if blocked:
         failed = tuple(g for g in blocked if g.reason == "BuildFailed")
         return replace(answer, gates=tuple(g for g in blocked if g not in failed), failures=failed)
+    if gate := guard_gate(view):
+        return replace(answer, gates=(gate,))
+    if view.is_left_alone(view.version_routes.get((workload.version, workload.endpoint))):
+        return answer
     retreat = _retreat(view, workload, switches)
     if retreat:
         return replace(answer, backend=retreat)
@@ -67,9 +73,29 @@ def _judge(view: View, answer: VersionRoute, switches: Mapping[str, Switch]) -> 
     useless = old in (None, workload.name) or view.deployment(old or "") is None
     if gate is None or useless:
         answer = replace(answer, backend=workload.name)
+    gate = gate or _not_accepted(view, answer)
+    if gate and gate.clock:
+        return replace(answer, gates=(gate,))
     if gate is None or any(not s.settled for s in naming):
         return answer
+    if gate.reason == "DoesNotFit":
+        return replace(answer, failures=(replace(gate, subject=Subject("version", version_url(workload))),))
     return _wait(view, answer, gate)
+
+
+def _not_accepted(view: View, answer: VersionRoute) -> Gate | None:
+    """A gateway may take its time for a route that it has not seen before; after that its silence is told, too."""
+    route = view.version_routes.get((answer.workload.version, answer.workload.endpoint))
+    if route is None or answer.backend != answer.old or view.accepted(route):
+        return None
+    url = version_url(answer.workload)
+    subject, lead = Subject("version", url), f"the URL of {url} is not served"
+    made = made_at(route)
+    if words := refusal(view, route):
+        return Gate(subject, "RouteNotAccepted", f"{lead}: {words}")
+    if made is None or view.now < made + ANSWER_TIME:
+        return Gate(subject, "RouteNotAccepted", f"{lead} yet", made and made + ANSWER_TIME, clock=True)
+    return Gate(subject, "RouteNotAccepted", f"{lead}: {silence(view, route)}")
 
 
 def _wait(view: View, answer: VersionRoute, gate: Gate) -> VersionRoute:

@@ -11,7 +11,7 @@ from typing import TypeVar
 from controller.health.routing import route_accepted
 from controller.health.slices import ready_addresses
 from controller.model import labels
-from controller.model.conditions import Health
+from controller.model.conditions import Assessment, Health
 from controller.model.desired import DesiredState, Workload
 from controller.model.diagnostics import Subject
 from controller.model.identity import ObjectKey
@@ -138,7 +138,16 @@ class View:
 
     def accepted(self, route: Object | None) -> bool:
         """Whether the gateway says that it took in the route's current generation."""
-        return route is not None and route_accepted(route).health is Health.HEALTHY
+        return route is not None and self.acceptance(route).health is Health.HEALTHY
+
+    def acceptance(self, route: Object) -> Assessment:
+        """What the target's own gateway says of the route's current generation."""
+        target = self.desired.target
+        return route_accepted(route, target.gateway_class if target and target.kind == "kubernetes" else None)
+
+    def is_left_alone(self, obj: Object | None) -> bool:
+        """Whether a person asked that this very object is left as it is."""
+        return obj is not None and annotation(obj, labels.RECONCILE) == labels.DISABLED
 
     # memory
 

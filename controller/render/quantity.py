@@ -27,6 +27,12 @@ def count(amount: Number) -> str:
     return _printed(_ceiling(Decimal(str(amount))) * 1000)
 
 
+def amount(text: str) -> float:
+    """What a quantity amounts to: cores, bytes, devices. Of what this module prints, so without binary suffixes."""
+    suffix = text[-1] if text[-1] in _SUFFIXES else ""
+    return float(Decimal(text.removesuffix(suffix)).scaleb(3 * (_SUFFIXES.index(suffix) - 1)))
+
+
 def _ceiling(amount: Decimal) -> int:
     return int(amount.to_integral_value(rounding=ROUND_CEILING))
 

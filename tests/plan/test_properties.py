@@ -160,7 +160,7 @@ def state(world: World) -> Mapping[ObjectKey, Object]:
 
 def plain(obj: dict[str, Any]) -> Object:
     """An object without what the path may leave in it: the server's own fields and the revision."""
-    meta = {k: v for k, v in obj["metadata"].items() if k not in ("uid", "resourceVersion", "generation")}
+    meta = {k: v for k, v in obj["metadata"].items() if k not in ("uid", "resourceVersion", "generation", "creationTimestamp")}
     said = {k: v for k, v in meta["annotations"].items() if k != labels.REVISION}
     cleared = with_revision(obj, "") if obj["kind"] == "HTTPRoute" else obj
     return put({**cleared, "metadata": meta}, said, "metadata", "annotations")

@@ -51,7 +51,7 @@ def test_the_deadline_counts_from_the_start_of_the_pods() -> None:
     only(world, "pending")
     promote(world)
     world.run()
-    world.now += 1000
+    world.now += 700
     assert not world.run().failures, "no node yet: the deadline for capacity is another"
     only(world, "crash")
     assert not world.run().failures
@@ -183,7 +183,7 @@ def test_nothing_is_taken_away_before_the_data_plane_has_answered() -> None:
     promote(world)
     for _ in range(20):
         world.carry_out(replace(world.plan(), confirms=()))
-        world.now += 1000
+        world.now += 700
     assert served(world) == {V2}
     assert V1 in world.running()
     assert not world.plan().is_settled
@@ -337,7 +337,7 @@ def test_the_last_ten_versions_that_served_stay_known() -> None:
     world = World()
     names = [f"2018110{n}.0" if n < 10 else f"201811{n}.0" for n in range(1, 14)]
     for name in names:
-        world.now += 1000
+        world.now += 700
         world.declare(deployment([name], {"production": name}, rollout=Rollout(keep_warm=0.0)))
         assert world.settle().is_settled
     known = {f.detail for f in world.record.facts if f.kind is FactKind.CONFIRMED}
@@ -347,7 +347,7 @@ def test_the_last_ten_versions_that_served_stay_known() -> None:
 def test_memory_does_not_grow_with_every_change_of_settings() -> None:
     world = World()
     for value in range(20):
-        world.now += 1000
+        world.now += 700
         settings = EndpointSettings(environment={"A": str(value)})
         world.declare(deployment([V1], {"production": V1}, settings, rollout=Rollout(keep_warm=0.0)))
         assert world.settle().is_settled

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from controller.model import labels
@@ -26,9 +27,10 @@ from controller.model.diagnostics import Location
 from controller.model.identity import ObjectKey, UnitKey
 from controller.model.images import BuildFailure, Image, ImageState
 from controller.model.objects import Object, annotation, at, key_of, put
-from controller.model.observed import ObservedState
+from controller.model.observed import NodeRoom, ObservedState
 from controller.model.record import FactKind, UnitRecord
 from controller.model.routes import backend_of
+from controller.model.secret import Secret
 from controller.model.source import CodeTree, Release, Revision, Snapshot
 from controller.plan.memory import confirmed_facts, passed_facts
 from controller.plan.planner import plan
@@ -102,6 +104,15 @@ class World:
         self.rewritten = False
         self.built: Callable[[str], bool] = lambda key: True
         self.unbuildable: dict[str, str] = {}
+        self.profile = PROFILE
+        self.users: Secret | None = None
+        self.moved_to: str | None = None
+        self.moved_ready = False
+        self.gateway: Object | None = None
+        self.nodes: tuple[NodeRoom, ...] | None = None
+        self.refused: Callable[[Object], str | None] = lambda route: None
+        self.silent = False
+        self.confirming = True
 
     # declared side
 
@@ -118,14 +129,22 @@ class World:
         revision = Revision("main", f"{self.revision:040d}")
         snapshot = Snapshot("src", revision, "pointsman", {}, {}, self.changed, self.releases)
         if self.declared is None:
-            return render_gone(UNIT, revision, PROFILE, snapshot=snapshot, rewritten=self.rewritten)
+            return render_gone(
+                UNIT,
+                revision,
+                self.profile,
+                snapshot=snapshot,
+                rewritten=self.rewritten,
+                moved_to=self.moved_to,
+                moved_ready=self.moved_ready,
+            )
         versions = {name: served.version for name, served in self.declared.versions.items()}
         state = DeclaredState(revision, "ruksi", "mnist", versions, {"americas": self.declared})
-        specs = [image_spec(state, v, e, PROFILE) for v in versions.values() for e in v.endpoints]
+        specs = [image_spec(state, v, e, self.profile) for v in versions.values() for e in v.endpoints]
         images: dict[str, ImageState] = {key: BuildFailure(key, words) for key, words in self.unbuildable.items()}
         built = (s.key for s in specs if self.built(s.key) and s.key not in images)
         images |= {key: Image(key, f"pointsman.local/x@sha256:{key}", key) for key in built}
-        return render(state, "americas", PROFILE, images, snapshot=snapshot, rewritten=self.rewritten)
+        return render(state, "americas", self.profile, images, users=self.users, snapshot=snapshot, rewritten=self.rewritten)
 
     # target side
 
@@ -137,7 +156,8 @@ class World:
                 pods[key.name] = tuple(_pod(self.behaviour(key.name)) for _ in range(self.replicas(key.name)))
                 ready = self.ready(key.name)
                 slices[key.name] = tuple(_slice(f"10.0.0.{n}") for n in range(ready))
-        return ObservedState({k: self._with_status(o) for k, o in self.objects.items()}, pods, slices, self.secrets)
+        objects = {k: self._with_status(o) for k, o in self.objects.items()}
+        return ObservedState(objects, pods, slices, self.secrets, self.gateway, self.nodes)
 
     def replicas(self, workload: str) -> int:
         found = self.objects.get(ObjectKey("Deployment", UNIT.namespace, workload))
@@ -157,8 +177,12 @@ class World:
             return {**obj, "status": {"observedGeneration": obj["metadata"]["generation"], "updatedReplicas": ready, **counts}}
         if obj["kind"] == "HTTPRoute":
             generation = obj["metadata"]["generation"]
-            conditions = [{"type": t, "status": "True", "observedGeneration": generation} for t in ("Accepted", "ResolvedRefs")]
-            return {**obj, "status": {"parents": [{"conditions": conditions}]}}
+            if self.silent:
+                return obj
+            reason = self.refused(obj)
+            said = {"status": "False" if reason else "True", "observedGeneration": generation, "reason": reason or "Fine"}
+            conditions = [{"type": kind, **said} for kind in ("Accepted", "ResolvedRefs")]
+            return {**obj, "status": {"parents": [{"conditions": conditions, "controllerName": self.profile.gateway_class}]}}
         return obj
 
     # carrying out
@@ -186,7 +210,7 @@ class World:
                 return False
             fact = passed_facts(check, made.revision, self.now, self.golden(check.workload))
             self.record = self.record.with_facts([fact])
-        for confirm in made.confirms:
+        for confirm in made.confirms if self.confirming else ():
             if not self._spend(budget):
                 return False
             self.record = self.record.with_facts(confirmed_facts(confirm, made.revision, self.now))
@@ -211,7 +235,9 @@ class World:
         expected = change.resource_version
         if expected is not None:
             assert expected == (live["metadata"]["resourceVersion"] if live else "")
-        meta = {**change.desired["metadata"], "uid": str(change.key), "resourceVersion": str(self._count)}
+        created = live["metadata"]["creationTimestamp"] if live else datetime.fromtimestamp(self.now, UTC).isoformat()
+        server = {"uid": str(change.key), "resourceVersion": str(self._count), "creationTimestamp": created}
+        meta = {**change.desired["metadata"], **server}
         same = live is not None and live.get("spec") == change.desired.get("spec")
         meta["generation"] = live["metadata"]["generation"] + (not same) if live else 1
         self.objects[change.key] = put(dict(change.desired), meta, "metadata")
@@ -226,10 +252,20 @@ class World:
             assert change.key in self.record.inventory, f"{change.key} is not in the inventory"
             assert change.uid == live["metadata"]["uid"]
             assert change.resource_version == live["metadata"]["resourceVersion"]
+        self._check_guard(change)
         if change.key.kind in ("Deployment", "Service"):
             self._check_service(change)
         elif change.key.kind == "HTTPRoute" and annotation(change.desired or live or {}, labels.ALIAS):
             self._check_move(change, live)
+
+    def _check_guard(self, change: Change) -> None:
+        """No route is without what it names to ask for passwords, and that does not go before the route."""
+        names = {o["metadata"]["name"] for k, o in self.objects.items() if k.kind == "Middleware"}
+        if change.key.kind == "HTTPRoute" and change.desired:
+            assert _middlewares(change.desired) <= names, f"{change.key} names what is not there"
+        if change.key.kind == "Middleware" and change.operation is Operation.DELETE:
+            used = [k for k, o in self.objects.items() if k.kind == "HTTPRoute" and change.key.name in _middlewares(o)]
+            assert not used, f"{change.key} still guards {used}"
 
     def _check_service(self, change: Change) -> None:
         """Nothing that serves, or whose requests still run, goes or shrinks, except under `recreate`."""
@@ -253,7 +289,7 @@ class World:
         """An alias moves only to what is ready and passed its golden requests; what it left drains."""
         old, new = backend_of(live), backend_of(change.desired)
         if old and old != new:
-            self.drained[old] = self.now + PROFILE.drain_seconds
+            self.drained[old] = self.now + self.profile.drain_seconds
         if new is None or old == new:
             return
         alias = annotation(change.desired or {}, labels.ALIAS) or ""
@@ -326,9 +362,17 @@ class World:
         }
 
 
+def _middlewares(route: Object) -> set[str]:
+    filters = at(route, "spec", "rules", 0, "filters", default=())
+    references = (f["extensionRef"] for f in filters if f["type"] == "ExtensionRef")
+    return {r["name"] for r in references if r["kind"] == "Middleware"}
+
+
 def _pod(behaviour: str) -> Object:
     if behaviour == "pending":
-        return {"metadata": {"name": "p"}, "status": {"phase": "Pending"}}
+        words = "0/1 nodes are available: 1 Insufficient memory."
+        unscheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": words}
+        return {"metadata": {"name": "p"}, "status": {"phase": "Pending", "conditions": [unscheduled]}}
     if behaviour == "crash":
         last = {"terminated": {"exitCode": 1, "reason": "Error", "message": "ModuleNotFoundError: No module named 'flask'"}}
         state = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}}

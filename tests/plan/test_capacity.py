@@ -1,0 +1,156 @@
+"""Room on the nodes: what never fits fails at once, what does not fit now waits, and the alias stays in both cases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from controller.model.declared import EndpointSettings, Rollout, Scale
+from controller.model.observed import NodeRoom
+from controller.plan.capacity import asks_for_nodes
+from controller.plan.patience import CAPACITY_DEADLINE
+from tests.plan.world import World, deployment
+
+pytestmark = pytest.mark.pure
+V1, V2 = "20181002.0", "20181003.0"
+GPU = {"devices": {"nvidia.com/gpu": 1}}
+FREE = {"cpu": 4.0, "memory": 8e9, "nvidia.com/gpu": 0.0, "pods": 100.0}
+
+
+def node(
+    name: str = "a",
+    *,
+    free: Mapping[str, float] = FREE,
+    labels: Mapping[str, str] | None = None,
+    taints: tuple[Mapping[str, str], ...] = (),
+    **more: float,
+) -> NodeRoom:
+    all_of_it = {"cpu": 4.0, "memory": 8e9, "nvidia.com/gpu": 2.0, "pods": 110.0, **more}
+    return NodeRoom(name, labels or {}, taints, all_of_it, free)
+
+
+def promoting(settings: EndpointSettings, *nodes: NodeRoom, strategy: str = "surge") -> World:
+    """V1 serves; a commit promotes V2, whose pods find no node."""
+    made = World()
+    rollout = Rollout(keep_warm=0.0, strategy=strategy)
+    made.declare(deployment([V1], {"production": V1}, rollout=rollout))
+    made.settle()
+    made.behaviour = lambda name: "pending" if "20181003" in name else "ready"
+    made.nodes = nodes
+    made.declare(deployment([V1, V2], {"production": V2}, settings=settings, rollout=rollout))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("settings", "found", "words"),
+    [
+        (
+            {"resources": {"memory": {"min": 64_000}}},
+            node(),
+            "needs 64 GB memory, and no node that it may run on has more than 8 GB memory",
+        ),
+        ({"resources": {"cpu": {"min": 4.5}}}, node(), "needs 4.5 CPU, and no node that it may run on has more than 4 CPU"),
+        (
+            {"resources": {"devices": {"amd.com/gpu": 1}}},
+            node(),
+            "needs 1 amd.com/gpu, and no node",
+        ),
+        ({"node_selector": "pool=gpu"}, node(labels={"pool": "cpu"}), "no node is labelled pool=gpu"),
+        ({}, node(taints=({"key": "gpu", "effect": "NoSchedule"},)), "every node has a taint that it does not tolerate"),
+    ],
+)
+def test_what_no_node_could_hold_fails_at_once(settings: dict[str, Any], found: NodeRoom, words: str) -> None:
+    made = promoting(EndpointSettings(**settings), found)
+    (failure, *_) = [f for f in made.run().failures if f.subject.kind == "alias"]
+    assert failure.reason == "DoesNotFit"
+    assert words in failure.message
+    assert set(made.alias("production").values()) == {V1}
+
+
+def test_a_node_that_comes_makes_it_wait_like_any_other() -> None:
+    made = promoting(EndpointSettings(node_selector="pool=gpu"), node())
+    assert made.run().failures
+    made.nodes = (node(labels={"pool": "gpu"}),)
+    made.behaviour = lambda name: "ready"
+    assert made.settle().is_settled
+    assert set(made.alias("production").values()) == {V2}
+
+
+def test_what_does_not_fit_now_waits_with_the_schedulers_words_and_is_given_up_in_its_own_time() -> None:
+    made = promoting(EndpointSettings(resources=GPU), node())
+    gates = [g for g in made.run().gates if g.subject.kind == "alias"]
+    assert {g.reason for g in gates} == {"WaitingForCapacity"}
+    assert all("0/1 nodes are available: 1 Insufficient memory." in g.message for g in gates)
+    assert all("`rollout: {strategy: recreate}`" in g.message for g in gates)
+    made.now += CAPACITY_DEADLINE - 1
+    assert not made.run().failures
+    made.now += 2
+    assert {f.reason for f in made.run().failures} == {"GivenUp"}
+    assert set(made.alias("production").values()) == {V1}
+
+
+def test_before_there_is_a_pod_the_plan_says_what_is_missing() -> None:
+    made = promoting(EndpointSettings(resources=GPU, scale=Scale(2, 2)), node(free={**FREE, "nvidia.com/gpu": 1.0}))
+    words = [g.message for g in made.plan().gates if g.reason == "WaitingForCapacity"]
+    assert any("no node has room at the moment for 1 more, each with 1 nvidia.com/gpu" in text for text in words)
+
+
+def test_under_recreate_nothing_recommends_it() -> None:
+    made = promoting(EndpointSettings(resources=GPU), node(), strategy="recreate")
+    assert not any("recreate}" in g.message for g in made.plan().gates)
+
+
+def test_what_can_never_fit_stops_nothing_under_recreate() -> None:
+    made = promoting(EndpointSettings(resources={"cpu": {"min": 64}}), node(), strategy="recreate")
+    made.run()
+    assert all(made.ready(name) == 1 for name in made.objects_of(V1, "predict"))
+
+
+@pytest.mark.parametrize(
+    "toleration",
+    [
+        {"key": "gpu", "effect": "NoSchedule", "value": "yes"},
+        {"key": "gpu", "operator": "Exists"},
+        {"operator": "Exists"},
+    ],
+)
+def test_a_taint_that_is_tolerated_keeps_nothing_away(toleration: dict[str, str]) -> None:
+    tainted = node(taints=({"key": "gpu", "effect": "NoSchedule", "value": "yes"},))
+    made = promoting(EndpointSettings(tolerations=(toleration,)), tainted)
+    assert not made.plan().failures
+
+
+@pytest.mark.parametrize("taint", [{"key": "slow", "effect": "PreferNoSchedule"}])
+def test_a_node_that_is_only_avoided_counts(taint: dict[str, str]) -> None:
+    assert not promoting(EndpointSettings(), node(taints=(taint,))).plan().failures
+
+
+def test_nobody_knows_the_nodes() -> None:
+    made = promoting(EndpointSettings(resources={"cpu": {"min": 64}}))
+    made.nodes = None
+    assert not made.plan().failures
+
+
+def test_nodes_are_asked_for_only_by_plans_that_add_replicas_or_wait_for_room() -> None:
+    made = promoting(EndpointSettings())
+    made.nodes = None
+    assert asks_for_nodes(made.plan())
+    assert asks_for_nodes(made.run()), "its pods find no node"
+    made.behaviour = lambda name: "ready"
+    assert not asks_for_nodes(made.settle())
+
+
+def test_a_workload_without_replicas_needs_no_node() -> None:
+    made = World()
+    made.declare(deployment([V1], {}, idle_replicas=0))
+    assert not asks_for_nodes(made.plan())
+
+
+def test_several_small_rooms_count_together_but_no_replica_is_cut_in_two() -> None:
+    half = replace(node(), free={"cpu": 1.5, "memory": 8e9, "pods": 9.0})
+    settings = EndpointSettings(resources={"cpu": {"min": 1}}, scale=Scale(3, 3))
+    assert any(g.reason == "WaitingForCapacity" for g in promoting(settings, half, half).plan().gates)
+    assert not any(g.reason == "WaitingForCapacity" for g in promoting(settings, half, half, half).plan().gates)
