@@ -20,6 +20,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Try": ("demo", "up", "init"),
     "Release": ("validate", "plan", "show", "version", "promote", "rollback", "allow-prune"),
     "Operate": (
+        "run",
         "apply",
         "status",
         "history",

@@ -1,0 +1,1 @@
+"""`pointsman run`: what a configuration names, assembled and kept at work."""

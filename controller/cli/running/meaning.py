@@ -1,0 +1,38 @@
+"""What a configuration means, for `pointsman run --check`: one line per thing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from controller.model.configuration import Configuration, EmbeddedAccess, InClusterAccess, SourceSettings, TargetSettings
+
+
+def meaning(configuration: Configuration, chosen: Collection[str]) -> Iterator[str]:
+    """The lines; `chosen` are the targets that this process would work on."""
+    state = configuration.state.directory
+    yield f"installation {configuration.installation}, state in {state}, /healthz on port {configuration.health[1]}"
+    for source in configuration.sources.values():
+        yield _source_line(source)
+    for target in configuration.targets.values():
+        default = " (default)" if target.name == configuration.default else ""
+        absent = "" if target.name in chosen else " (another process has it)"
+        yield f"target {target.name}{default}{absent}: {_target_line(target)}"
+
+
+def _source_line(source: SourceSettings) -> str:
+    place = f"{source.repository} {source.branch or '(default branch)'} {source.path}/"
+    grants = f"projects {', '.join(source.grants.projects)} on targets {', '.join(source.grants.targets)}"
+    return f"source {source.name}: {place} every {source.interval:g} s; {grants}"
+
+
+def _target_line(target: TargetSettings) -> str:
+    if isinstance(target.access, EmbeddedAccess):
+        return f"embedded, state in {target.access.state}"
+    if isinstance(target.access, InClusterAccess):
+        reached = "the cluster around this pod"
+    else:
+        reached = f"kubeconfig {target.access.kubeconfig or '(default)'}, context {target.access.context or '(current)'}"
+    gateway = target.gateway
+    at = f"; gateway {gateway.namespace}/{gateway.name} at {gateway.url}" if gateway else ""
+    images = f"; images to {target.registry.url}, pulled as {target.registry.pull}" if target.registry else ""
+    return f"{reached}{at}{images}"
