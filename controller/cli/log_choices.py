@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import click
 
-from controller.cli.context import cluster_client, find_place
+from controller.cli.reach.opening import Reached, reach
+from controller.cli.reach.options import Where
 from controller.loading.schema_problems import did_you_mean
 from controller.model import labels
 from controller.model.errors import PointsmanError, Stalled
+from controller.model.identity import UnitKey
 from controller.model.objects import Object, annotation, at
-from controller.model.ports import ClusterClient
 from controller.model.routes import backend_of
 
 _MOST_SHOWN = 20
@@ -37,12 +39,11 @@ class LogChoice:
         return all(part in own for part in parts) or list(parts) == [self.workload]
 
 
-def log_choices(client: ClusterClient) -> tuple[LogChoice, ...]:
+def log_choices(reached: Reached) -> tuple[LogChoice, ...]:
     """Every endpoint by each of its names. A version that has several workloads means its newest one."""
-    ours = {labels.MANAGED_BY: labels.FIELD_MANAGER}
-    running = sorted(client.list("Deployment", labels=ours).items, key=_made)
+    running = sorted(_concerning(reached, "Deployment"), key=_made)
     versions = {str(choice): choice for choice in _of_workloads(running)}
-    aliases = (choice for route in client.list("HTTPRoute", labels=ours).items for choice in _of_alias(route))
+    aliases = (choice for route in _concerning(reached, "HTTPRoute") for choice in _of_alias(route))
     return tuple(sorted([*versions.values(), *aliases], key=str))
 
 
@@ -64,11 +65,19 @@ def choose(choices: Sequence[LogChoice], text: str) -> LogChoice:
 def complete_choices(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """The full names of all endpoints; nothing where they cannot be read."""
     try:
-        with cluster_client(find_place(None, None)) as client:
-            names = {str(choice) for choice in log_choices(client)}
+        with reach(Where()) as reached:
+            names = {str(choice) for choice in log_choices(reached)}
     except PointsmanError:
         return []
     return sorted(name for name in names if name.startswith(incomplete))
+
+
+def _concerning(reached: Reached, kind: str) -> Iterator[Object]:
+    """Ours of a kind that this command is about: a cluster may hold other projects too."""
+    for obj in reached.client.list(kind, labels={labels.MANAGED_BY: labels.FIELD_MANAGER}).items:
+        with suppress(ValueError):
+            if reached.concerns(UnitKey.parse(annotation(obj, labels.UNIT_NAME) or "")):
+                yield obj
 
 
 def _names(choices: Iterable[LogChoice]) -> set[str]:

@@ -17,6 +17,7 @@ from controller.cli.chosen import Chosen, complete_targets
 from controller.cli.cluster_view import look_at_clusters
 from controller.cli.cluster_waiting import wait_on_clusters
 from controller.cli.context import find_place
+from controller.cli.durations import Duration
 from controller.cli.exit_codes import ERROR, OK
 from controller.cli.outlook import Looker
 from controller.cli.output import output_option, print_document, print_lines
@@ -27,22 +28,9 @@ from controller.cli.reach.options import Where, where_options
 from controller.cli.status_document import Overview, document
 from controller.cli.status_text import lines
 from controller.cli.waiting import tell, wait
-from controller.loading.durations import seconds
 
 _LOOK_EVERY = 1.0
 Look = Callable[[], Overview]
-
-
-class Duration(click.ParamType[float]):
-    """`90s`, `15m`, `1h`, as in the declared files."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        try:
-            return seconds(str(value))
-        except ValueError:
-            self.fail(f"{value!r} is no duration: write 90s, 15m or 1h30m", param, ctx)
 
 
 @click.command()

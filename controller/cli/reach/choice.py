@@ -31,9 +31,7 @@ def choices(where: Where, known: Mapping[str, KnownTarget], known_file: Path, *,
     Raises Stalled for an unknown name, UsageError for `--state` beside a Kubernetes target.
     """
     if where.state is not None and where.names_kubernetes:
-        raise click.UsageError(
-            "--state is embedded; --kubeconfig, --context and --target are Kubernetes: choose one"
-        )
+        raise click.UsageError("--state is embedded; --kubeconfig, --context and --target are Kubernetes: choose one")
     if where.kubeconfig or where.context:
         return (_given(where, known),)
     if where.target == EMBEDDED:

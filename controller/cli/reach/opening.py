@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from controller.cli.context import Place, cluster_client, config_home, find_place
 from controller.cli.reach.choice import EMBEDDED, Kubernetes, choices, the_only
@@ -19,10 +20,14 @@ from controller.model.errors import PointsmanError, Stalled
 from controller.model.identity import UnitKey
 from controller.model.ports import ClusterClient
 
+if TYPE_CHECKING:
+    from controller.cluster.client import KubernetesClient
+
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """A target that a command reads and writes. `place` is set for the embedded one, `is_run` if its controller runs.
+    """A target that a command reads and writes. `place` is set for the embedded one, `is_run` if its controller runs;
+    `kubernetes` is the whole client of the other kind, which can do more than the port says.
 
     `project` is the owner and name that the repository here declares: a cluster may hold those of others too.
     """
@@ -32,6 +37,7 @@ class Reached:
     place: Place | None = None
     project: tuple[str, str] | None = None
     is_run: bool = False
+    kubernetes: KubernetesClient | None = None
 
     def concerns(self, unit: UnitKey) -> bool:
         """Whether a unit is one of those that this command is about."""
@@ -61,12 +67,12 @@ def reach(where: Where) -> Iterator[Reached]:
 @contextmanager
 def reach_cluster(choice: Kubernetes, where: Where) -> Iterator[Reached]:
     """One Kubernetes target, by the caller's kubeconfig."""
-    opened: Callable[[Kubernetes], AbstractContextManager[ClusterClient]]
+    opened: Callable[[Kubernetes], AbstractContextManager[KubernetesClient]]
     opened = importlib.import_module("controller.cli.reach.cluster").open_cluster
     project = None if where.namespace else declared_project()
     fallback = UnitKey(*project, "").namespace if project else None
     with opened(choice) as client:
-        yield Reached(choice.name, Limited(client, where.namespace, fallback), project=project)
+        yield Reached(choice.name, Limited(client, where.namespace, fallback), project=project, kubernetes=client)
 
 
 def declared_project(start: Path | None = None) -> tuple[str, str] | None:
