@@ -28,7 +28,7 @@ class Controller:
 
     `default` is the target of deployments that name none (a single target is it without being named); `everywhere` maps
     whatever is declared to the only one. `configured` names targets that are not open yet: `add_target` brings them, and
-    until then nothing that is declared for them is a mistake.
+    until then nothing that is declared for them is a mistake. `instance` names this process in Kubernetes Events.
     """
 
     def __init__(
@@ -42,6 +42,7 @@ class Controller:
         configured: Collection[str] = (),
         interval: float = 5.0,
         workers: int = 8,
+        instance: str = "pointsman",
         progress: Progress = _silent,
         observer: Observer = unobserved,
     ) -> None:
@@ -49,7 +50,7 @@ class Controller:
         names = frozenset({target.name for target in targets} | set(configured))
         only = next(iter(names)) if len(names) == 1 else None
         self._publications = Publications(followed, Placing(names, default or only, everywhere))
-        self._around = Surroundings(self._publications, history, observer, self._is_served, self._settled)
+        self._around = Surroundings(self._publications, history, observer, self._is_served, self._settled, instance)
         self._workers = workers
         self._progress = progress
         self._observer = observer

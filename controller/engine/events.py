@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from controller.engine.apply import ApplyResult
+from controller.engine.drift import Drift
 from controller.model.changes import Operation, Plan
 from controller.model.record import Fact, FactKind
 
@@ -16,11 +17,15 @@ _TOLD = {
 }
 
 
-def events_of(made: Plan, result: ApplyResult, answers: Iterable[Fact]) -> Iterator[dict[str, object]]:
-    """One event per object that was written and per fact that a person wants to hear of."""
+def events_of(
+    made: Plan, result: ApplyResult, answers: Iterable[Fact], put_back: Iterable[Drift] = ()
+) -> Iterator[dict[str, object]]:
+    """One event per object that was written, per hand edit put back, and per fact that a person wants to hear of."""
     for change in result.done:
         if change.key.kind == "HTTPRoute" or change.operation is not Operation.UPDATE:
             yield _event(made, change.operation.value, str(change.key), change.reason)
+    for drift in put_back:
+        yield _event(made, "corrected", str(drift.key), str(drift))
     for failure in result.failed:
         yield _event(made, "failed", str(failure.change.key), str(failure.error))
     for fact in (*answers, *made.facts):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -11,11 +10,12 @@ from controller.engine.apply import ApplyResult, Writer, apply_changes
 from controller.engine.builds import RETRY, Builds
 from controller.engine.corrections import Corrections
 from controller.engine.desire import Desire
-from controller.engine.events import events_of
+from controller.engine.drift import drifts
 from controller.engine.failing import conditions_of_failure
 from controller.engine.observe import cached_record
 from controller.engine.planning import REFUSED, PlannedUnit, UnitWork, plan_unit
 from controller.engine.questions import Questions
+from controller.engine.reporting import Report, Reporter
 from controller.engine.retry import RESYNC
 from controller.engine.secrets import MISSING_POLL, USERS_POLL
 from controller.engine.sight import GATEWAY_GOOD_FOR, ROOMS_GOOD_FOR
@@ -25,7 +25,6 @@ from controller.model.changes import Operation, Plan
 from controller.model.conditions import Condition
 from controller.model.errors import PointsmanError
 from controller.model.identity import UnitKey
-from controller.model.ports import HistoryStore
 from controller.model.record import Fact, UnitRecord
 from controller.plan.conditions import conditions_after
 from controller.state.records import Records
@@ -41,7 +40,6 @@ _POLLS = {
     REFUSED: USERS_POLL,
 }
 """Seconds until a gate is looked at that nobody tells of: for an image that is when its failed build may be tried again."""
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +60,9 @@ class PassResult:
 class Passes:
     """Runs passes over units; nothing that matters is kept here between two of them."""
 
-    def __init__(self, builds: Builds, history: HistoryStore, observer: Observer, enqueue: Callable[[UnitKey], None]) -> None:
+    def __init__(self, builds: Builds, reporter: Reporter, observer: Observer, enqueue: Callable[[UnitKey], None]) -> None:
         self._desire = Desire(builds)
-        self._history = history
+        self._reporter = reporter
         self._observer = observer
         self._questions = Questions(builds, observer, enqueue)
         self._corrections = Corrections()
@@ -79,10 +77,11 @@ class Passes:
         made = planned.plan
         self._observer(Step.PLANNED)
         record = self._remember(work, stored, planned, answers)
+        put_back = tuple(drifts(made.changes, work.cache.of_unit(work.unit.hash))) if made.changes else ()
         result = apply_changes(made, Writer(work.target.client, work.cache, self._corrections, self._observer))
-        self._close(work, record, made, result)
+        closed = self._close(work, record, made, result)
         self._questions.ask(work, made)
-        self._tell(work.unit, made, result, answers)
+        self._reporter.tell(work, Report(made, result, answers, put_back, stored.conditions, closed.conditions))
         return PassResult(made, result, self._again(work, made), work.publication)
 
     def close(self) -> None:
@@ -108,7 +107,7 @@ class Passes:
         self._observer(Step.RECORD_WRITTEN)
         return written
 
-    def _close(self, work: UnitWork, record: UnitRecord, made: Plan, result: ApplyResult) -> None:
+    def _close(self, work: UnitWork, record: UnitRecord, made: Plan, result: ApplyResult) -> UnitRecord:
         """Strike from the inventory what is gone, say what is refused; the record itself goes last, when nothing is left."""
         self._observer(Step.CHANGES_APPLIED)
         gone = {change.key for change in result.done if change.operation is Operation.DELETE}
@@ -118,17 +117,10 @@ class Passes:
         elif record.resource_version and made.is_settled and not record.inventory and not work.is_declared:
             Records(work.target.client).delete(record)
         self._observer(Step.RECORD_CLOSED)
+        return closed
 
     def _write(self, work: UnitWork, record: UnitRecord) -> UnitRecord:
         return Records(work.target.client, work.cache.note).write(record)
-
-    def _tell(self, unit: UnitKey, made: Plan, result: ApplyResult, answers: tuple[Fact, ...]) -> None:
-        """For people alone, so a full disk loses it and nothing else."""
-        try:
-            for event in events_of(made, result, answers):
-                self._history.append(str(unit), event)
-        except OSError as error:
-            _log.warning("the history of %s cannot be written: %s", unit, error)
 
     def _again(self, work: UnitWork, made: Plan) -> float:
         if made.changes or made.facts or made.dropped:

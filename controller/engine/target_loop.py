@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from controller.engine.announce import Announcer
 from controller.engine.builds import Builds
 from controller.engine.cache import TargetCache, kinds_of
 from controller.engine.desire import Move
@@ -17,13 +18,16 @@ from controller.engine.passes import Passes, PassResult
 from controller.engine.planning import UnitWork
 from controller.engine.publications import Publications, recorded_units
 from controller.engine.queue import WorkQueue
+from controller.engine.reporting import Reporter
 from controller.engine.retry import RESYNC, pause_after
 from controller.engine.sight import Sight
 from controller.engine.sources import Publication, changed_first
 from controller.engine.steps import Observer
 from controller.engine.targets import Target
+from controller.model import labels
 from controller.model.errors import PointsmanError
 from controller.model.identity import UnitKey
+from controller.model.objects import annotation
 from controller.model.ports import HistoryStore
 from controller.plan.memory import forgiven
 from controller.state.records import Records
@@ -47,6 +51,8 @@ class Surroundings:
     observer: Observer
     is_served: Callable[[str, UnitKey, Publication], bool]
     settled: Callable[[str, UnitKey], None]
+    instance: str = "pointsman"
+    """Who writes Events: the name of this process, such as its pod."""
 
 
 class TargetLoop:
@@ -57,7 +63,9 @@ class TargetLoop:
         self._around = surroundings
         self._builds = builds
         self._queue: WorkQueue[UnitKey] = WorkQueue()
-        self._passes = Passes(builds, surroundings.history, surroundings.observer, self.add)
+        self._announcer = None if target.profile.kind == "embedded" else Announcer(target.client, surroundings.instance)
+        reporter = Reporter(surroundings.history, self._announcer)
+        self._passes = Passes(builds, reporter, surroundings.observer, self.add)
         kinds = kinds_of(target.profile)
         self._cache = TargetCache(target.client, self._object_changed, self._listed, kinds=kinds, name=target.name)
         self._sight = Sight(target, self._cache)
@@ -65,12 +73,15 @@ class TargetLoop:
         self._units: dict[str, UnitKey] = {}
         self._attempts: dict[UnitKey, int] = defaultdict(int)
         self._results: dict[UnitKey, PassResult] = {}
+        self._words: dict[UnitKey, str] = {}
         names = [f"pass-{target.name}-{number}" for number in range(workers)]
         self._threads = [threading.Thread(target=self._work, name=name, daemon=True) for name in names]
 
     def start(self) -> None:
         """Fill the cache; the first passes begin once it is complete. Returns at once."""
         self._cache.start()
+        if self._announcer:
+            self._announcer.start()
         for thread in self._threads:
             thread.start()
 
@@ -80,6 +91,8 @@ class TargetLoop:
         for thread in self._threads:
             thread.join(timeout)
         self._passes.close()
+        if self._announcer:
+            self._announcer.stop(timeout)
         self._cache.stop()
 
     def add(self, unit: UnitKey) -> None:
@@ -162,6 +175,7 @@ class TargetLoop:
         if not self._cache.complete or not self.target.leads():
             return RESTING
         try:
+            self._hear(unit)
             work = self._unit_work(unit)
             if work is None:
                 return self._forgotten(unit)
@@ -181,6 +195,15 @@ class TargetLoop:
         if result.plan.is_settled and work.is_declared:
             self._around.settled(self.target.name, unit)
         return result.again
+
+    def _hear(self, unit: UnitKey) -> None:
+        """A person may leave word on the record without reaching this process; what was said before the start is done."""
+        record = self._cache.record(unit.hash)
+        word = (record and annotation(record, labels.REQUESTED)) or ""
+        if self._words.setdefault(unit, word) != word:
+            self._words[unit] = word
+            self._builds.forget_failures()
+            self._sight.secrets.forget_all()
 
     def _pause(self, unit: UnitKey, error: Exception) -> float:
         self._attempts[unit] += 1
@@ -206,5 +229,6 @@ class TargetLoop:
         with self._lock:
             self._units.pop(unit.hash, None)
             self._results.pop(unit, None)
+            self._words.pop(unit, None)
         self._sight.secrets.forget(unit)
         return None

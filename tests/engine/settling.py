@@ -14,6 +14,7 @@ from controller.engine.builds import Builds
 from controller.engine.cache import TargetCache
 from controller.engine.passes import Passes, PassResult
 from controller.engine.planning import UnitWork
+from controller.engine.reporting import Reporter
 from controller.engine.sight import Sight
 from controller.engine.sources import Publication
 from controller.engine.steps import unobserved
@@ -106,6 +107,6 @@ def settling(directory: Path, shape: Shape) -> Iterator[Settling]:
         assert cache.wait(30.0)
         builds = Builds(lambda *_: None)
         opened.callback(builds.close)
-        passes = Passes(builds, FileHistory(directory / "history"), unobserved, lambda _: None)
+        passes = Passes(builds, Reporter(FileHistory(directory / "history"), None), unobserved, lambda _: None)
         opened.callback(passes.close)
         yield Settling(repository, source, store, images, target, Sight(target, cache), passes, published(source))
