@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from controller.cluster.connection import Connection
 from controller.cluster.creation import create_only, is_only_ours
-from controller.cluster.errors import is_absent, refused_as_existing, status_of
+from controller.cluster.errors import is_absent, status_of
 from controller.cluster.exchange import Answer, Exchange, Request
 from controller.cluster.paths import api_version, collection_path, object_path
 from controller.cluster.rate import RateLimit
@@ -23,7 +23,7 @@ PAGE = 500
 _RESTARTS = 3
 _DELETE = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
 _CREATED = 201
-_MISSING, _EXPIRED = 404, 410
+_MISSING, _CONFLICT, _EXPIRED = 404, 409, 410
 
 
 class KubernetesClient:
@@ -60,17 +60,19 @@ class KubernetesClient:
         raise Unavailable(f"{kind} could not be listed whole: the server forgot its place {_RESTARTS} times")
 
     def apply(self, obj: Object, *, manager: str = "pointsman", dry_run: bool = False) -> Object:
-        key = self._key(obj)
-        creates = obj["metadata"].get("resourceVersion") == ""
-        query = {"fieldManager": manager, "force": "false" if creates else "true", "fieldValidation": "Strict"}
+        key, version = self._key(obj), obj["metadata"].get("resourceVersion")
+        query = {"fieldManager": manager, "force": "true", "fieldValidation": "Strict"}
         if dry_run:
             query["dryRun"] = "All"
-        body = _encode(create_only(obj) if creates else obj)
+        body = _encode(create_only(obj) if version == "" else obj)
         request = Request("PATCH", object_path(key), "patch", key.kind, str(key), query, body)
         answer = self.exchange.ask(request)
-        if creates and answer.code != _CREATED:
-            return self._not_created(request, answer, key, obj, manager)
-        return self._object(request, answer)
+        if version == "" and answer.code == _CONFLICT:
+            return self._lost_or_there(answer, key, obj, manager)
+        stored = self._object(request, answer)
+        if version and answer.code == _CREATED:
+            self._take_back(key, stored, dry_run)
+        return stored
 
     def delete(self, key: ObjectKey, *, uid: str | None = None, resource_version: str | None = None) -> None:
         preconditions = {"uid": uid, "resourceVersion": resource_version}  # null counts as not given
@@ -101,14 +103,18 @@ class KubernetesClient:
                 return Listing(tuple(items), page["metadata"]["resourceVersion"])
             query = {**query, "continue": page["metadata"]["continue"]}
 
-    def _not_created(self, request: Request, answer: Answer, key: ObjectKey, sent: Object, manager: str) -> Object:
-        if answer.code >= 300 and not refused_as_existing(status_of(answer.body)):
-            raise self.exchange.refused(request, answer)
+    def _lost_or_there(self, answer: Answer, key: ObjectKey, sent: Object, manager: str) -> Object:
         if answer.repeated:
             found = self.get(key)
             if found is not None and is_only_ours(found, sent, manager):
                 return found
         raise Conflict(f"{key} is there already, expected it absent", hint="read it")
+
+    def _take_back(self, key: ObjectKey, stored: Object, dry_run: bool) -> None:
+        """A version was expected of an object that is gone; the server made another one."""
+        if not dry_run:
+            self.delete(key, uid=stored["metadata"]["uid"])
+        raise Conflict(f"{key} is not there, expected it at an earlier version", hint="read it again")
 
     def _object(self, request: Request, answer: Answer) -> dict[str, Any]:
         if answer.code >= 300:

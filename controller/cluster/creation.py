@@ -1,8 +1,9 @@
-"""Server-side apply that only creates, in one request and without touching what is there already.
+"""Server-side apply that only creates, or only changes what is there, in one request. Pure.
 
-Server-side apply has no "must not exist". But `metadata.deletionGracePeriodSeconds` is cleared when an object is created
-(apiserver, `rest.BeforeCreate`) and may not be set on one that exists (apimachinery, `ValidateObjectMetaUpdate`: "field is
-immutable; may only be changed via deletion"), so that naming it creates the object or is refused as a whole.
+Server-side apply has no "must not exist". But an API server compares `metadata.resourceVersion` with the object's only where
+there is one (apiserver, `registry/generic/registry/store.go`, `Update`), so that a version which no object ever has
+creates the object or is refused as a whole, without touching what is there. For the same reason a version says nothing
+about an object that is gone: it would be made again.
 """
 
 from __future__ import annotations
@@ -10,15 +11,15 @@ from __future__ import annotations
 from typing import Any
 
 from controller.model import labels
-from controller.model.objects import Object, annotation, at
+from controller.model.objects import Object, annotation, at, put
 
-FIELD = "deletionGracePeriodSeconds"
+# etcd's first revision belongs to its empty store, so the oldest object of any cluster has a later one.
+NEVER = "1"
 
 
 def create_only(obj: Object) -> dict[str, Any]:
     """The object as it is sent, so that a server refuses it where there is one already."""
-    metadata = {name: value for name, value in obj["metadata"].items() if name != "resourceVersion"}
-    return {**obj, "metadata": {**metadata, FIELD: 0}}
+    return put(obj, NEVER, "metadata", "resourceVersion")
 
 
 def is_only_ours(found: Object, sent: Object, manager: str) -> bool:

@@ -14,9 +14,6 @@ from typing import Any
 from controller.cluster.paths import INSTALL_HINTS, group, plural, resource
 from controller.model.errors import Conflict, Forbidden, PointsmanError, Stalled, Unavailable
 
-CREATE_ONLY_FIELD = "metadata.deletionGracePeriodSeconds"
-"""See `creation.py`: the field by which a server refuses what must not exist yet."""
-
 _LONGEST = 2000
 
 
@@ -47,9 +44,9 @@ def is_absent(status: Mapping[str, Any], name: str) -> bool:
     return status.get("reason") == "NotFound" and (status.get("details") or {}).get("name") == name
 
 
-def refused_as_existing(status: Mapping[str, Any]) -> bool:
-    """Whether an object that was to be created was there already."""
-    return any(cause.get("field") == CREATE_ONLY_FIELD for cause in _causes(status))
+def may_pass(code: int, body: bytes) -> bool:
+    """Whether the same request may succeed a little later. A body that does not fit the schema is a 500 too, and never does."""
+    return code == 429 or (code >= 500 and not _is_malformed(status_of(body)))
 
 
 def refusal(code: int, body: bytes, attempt: Attempt) -> PointsmanError:
@@ -58,13 +55,17 @@ def refusal(code: int, body: bytes, attempt: Attempt) -> PointsmanError:
     message = str(status.get("message") or body[:200].decode(errors="replace"))[:_LONGEST].strip()
     if code in _READ_AGAIN or any(cause.get("reason") == "ResourceVersionTooLarge" for cause in _causes(status)):
         return Conflict(f"{attempt.what}: {message}", hint="read it again")
-    if code == 429 or code >= 500:
+    if may_pass(code, body):
         return Unavailable(f"{attempt.server} answered {code} to {attempt}: {message}")
     if (special := _SPECIAL.get(code)) is not None:
         return special(status, message, attempt)
     if code < 400:
         return Stalled(f"{attempt.server} answered {code} to {attempt}", hint="the server's address must not redirect")
     return Stalled(f"{attempt.server} refuses {attempt.what}: {message}{_fields(status, message)}")
+
+
+def _is_malformed(status: Mapping[str, Any]) -> bool:
+    return str(status.get("message", "")).startswith("failed to create typed patch object")
 
 
 def _causes(status: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:

@@ -13,7 +13,7 @@ import urllib3
 from urllib3.exceptions import HTTPError
 
 from controller.cluster.connection import Connection, raise_unreachable
-from controller.cluster.errors import Attempt, refusal
+from controller.cluster.errors import Attempt, may_pass, refusal
 from controller.cluster.rate import RateLimit
 from controller.model.errors import PointsmanError, Unavailable
 
@@ -24,7 +24,6 @@ SILENCE = 20.0
 _TRIES = 4
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
 _BLOCK = 65536
-_PASSING = frozenset({429, 500, 502, 503, 504})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ class Exchange:
     def __init__(self, connection: Connection, limit: RateLimit, deadline: float = DEADLINE) -> None:
         self.connection = connection
         self._limit = limit
-        self._deadline = deadline
+        self.deadline = deadline
         self._closed = threading.Event()
 
     @property
@@ -72,7 +71,7 @@ class Exchange:
 
     def ask(self, request: Request) -> Answer:
         """The server's last word, a refusal included. Raises `Unavailable` when there is none in time."""
-        deadline = time.monotonic() + self._deadline
+        deadline = time.monotonic() + self.deadline
         lost = False
         for attempt in range(1, _TRIES + 1):
             self._wait(self._limit.reserve())
@@ -84,7 +83,7 @@ class Exchange:
                     raise
             else:
                 pause = pause_before(attempt, after)
-                if code not in _PASSING or attempt == _TRIES or time.monotonic() + pause >= deadline:
+                if not may_pass(code, body) or attempt == _TRIES or time.monotonic() + pause >= deadline:
                     return Answer(code, body, lost)
                 lost = lost or code != 429
             self._wait(min(pause_before(attempt, after), deadline - time.monotonic()))

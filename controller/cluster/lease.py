@@ -125,7 +125,8 @@ class LeaderLease:
                 leading = not leading
                 (on_acquired if leading else on_lost)()
             with self._judged:
-                self._judged.wait_for(lambda: self._stop.is_set() or self.held != leading, self._left() if leading else None)
+                if self.held == leading and not self._stop.is_set():
+                    self._judged.wait(self._left() if leading else None)
 
     def _left(self) -> float:
         """Seconds until `held` ends by itself."""

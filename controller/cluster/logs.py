@@ -189,7 +189,7 @@ def _lines(response: urllib3.BaseHTTPResponse, server: str) -> Iterator[str]:
         yield from (line.decode(errors="replace").removesuffix("\r") for line in whole)
         if len(rest) > LONGEST_LINE:
             yield rest.decode(errors="replace")
-            rest = b""
+            rest = rest.partition(b" ")[0] + b" "  # the time, which stands only before the first part
     if rest:
         yield rest.decode(errors="replace")
 
