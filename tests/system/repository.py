@@ -36,7 +36,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             "color": os.environ.get("COLOR"),
             "token": os.environ.get("TOKEN"),
             "prefix": self.headers.get("X-VH-Prefix"),
+            "path": self.path,
+            "authorization": self.headers.get("Authorization"),
             "pid": os.getpid(),
+            "pod": os.environ.get("HOSTNAME"),
         }
         body = json.dumps(said).encode()
         self.send_response(200)
