@@ -1,0 +1,54 @@
+"""A cluster for people: `python -m tests.cluster up | down | build`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from tests.cluster import binaries, claims, images
+from tests.cluster.layout import PULL_FROM
+from tests.cluster.local import LocalCluster
+
+_SAID = """\
+export KUBECONFIG={kubeconfig}
+export POINTSMAN_TEST_KUBECONFIG={kubeconfig}
+export POINTSMAN_TEST_GATEWAYS={gateways}
+export POINTSMAN_TEST_REGISTRY={registry}
+export POINTSMAN_TEST_PULL={pull}
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    up = commands.add_parser("up", help="start a cluster that stays, and print how to reach it")
+    up.add_argument("--index", type=int, choices=range(1, 10), help="its number (default: the first that is free)")
+    up.add_argument("--state", type=Path, help="an empty folder for its state")
+    down = commands.add_parser("down", help="remove it without a trace")
+    down.add_argument("--index", type=int, choices=range(1, 10), help="which (default: all that stay)")
+    commands.add_parser("build", help="build and make what clusters are made of")
+    asked = parser.parse_args()
+    {"up": _up, "down": _down, "build": _build}[asked.command](asked)
+
+
+def _up(asked: argparse.Namespace) -> None:
+    layout = LocalCluster.start(asked.index, asked.state, bound=False).layout
+    gateways = ",".join(layout.gateways)
+    sys.stdout.write(_SAID.format(kubeconfig=layout.admin, gateways=gateways, registry=layout.registry, pull=PULL_FROM))
+
+
+def _down(asked: argparse.Namespace) -> None:
+    for found in claims.claimed():
+        if asked.index in (None, found.index) and found.owner is None:
+            claims.remove(found.index)
+            binaries.say(f"removed cluster {found.index}")
+
+
+def _build(asked: argparse.Namespace) -> None:
+    binaries.build_all()
+    images.make_all()
+
+
+if __name__ == "__main__":
+    main()
