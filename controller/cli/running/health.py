@@ -37,6 +37,7 @@ Check = Callable[[], Verdict]
 
 class _Handler(BaseHTTPRequestHandler):
     timeout = _PATIENCE
+    server_version, sys_version = "pointsman", ""
     checks: Mapping[str, Check]
 
     def do_GET(self) -> None:

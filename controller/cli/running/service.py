@@ -14,6 +14,7 @@ from controller.cli.running.cluster_target import ClusterTargets
 from controller.cli.running.embedded_target import open_embedded
 from controller.cli.running.health import HealthServer, Verdict
 from controller.cli.running.late_target import LateTarget
+from controller.cli.running.mistakes import Mistakes
 from controller.cli.running.sources import granted, polled_source
 from controller.embedded.lock import OwnerLock
 from controller.engine.controller import Controller
@@ -76,6 +77,7 @@ def running(configuration: Configuration, only: Collection[str] = ()) -> Iterato
         controller.start()
         for source in sources.values():
             source.start(controller.wake)
+        opened.enter_context(Mistakes(controller.publications))
         yield service
         _log.info("stopping: passes that run are finished, what is queued stays for the next start")
 
