@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from base_images import push_base
+from registry_server import Registry, running_registry
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
@@ -45,3 +47,11 @@ def run_build(start_build: Start) -> Callable[..., tuple[int, str, str]]:
         return process.returncode, out, errors
 
     return run
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[Registry]:
+    """A real registry with a small `library/python:3.11`."""
+    with running_registry(tmp_path / "registry") as running:
+        push_base(running.url)
+        yield running

@@ -32,7 +32,7 @@ from controller.images.registry.interpreter import find_python
 from controller.images.registry.push import PARALLEL, Blob, Known, Pusher
 from controller.images.registry.reference import parse_location, parse_reference
 from controller.images.registry.registries import Registries
-from controller.images.registry.session import Tick
+from controller.images.registry.session import FIRST_PAUSE, Tick
 from controller.model.errors import Stalled, Transient
 from controller.model.images import Image, ImageSpec
 from controller.model.ports import CodeReader, Progress
@@ -46,7 +46,8 @@ class RegistryBuilder:
     `push` is the registry's URL with the path of its repositories, `pull` the same as pods name it: the beginning of
     every `ImageSpec.repository`. `mirrors` maps registries, as base images are written, to URLs that are asked instead.
     `cache` is a directory of its own, which several processes may share. `security` is the target's profile, whose
-    complaints become warnings. `environment` and `verify` are as for the builder of images on this machine.
+    complaints become warnings. `environment` and `verify` are as for the builder of images on this machine;
+    `first_pause` is how many seconds pass before the second try.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class RegistryBuilder:
         security: str = "root-bounded",
         parallel: int = PARALLEL,
         verify: ssl.SSLContext | bool = True,
+        first_pause: float = FIRST_PAUSE,
     ) -> None:
         self._location = parse_location(push)
         self._pull = pull.rstrip("/")
@@ -74,7 +76,8 @@ class RegistryBuilder:
         self._bases = Bases(cache)
         self._known = Known()
         same = {self._pull.partition("/")[0]: self._location.url}
-        self._registries = Registries(same | dict(mirrors or {}), credentials or Credentials(), verify=verify)
+        names = same | dict(mirrors or {})
+        self._registries = Registries(names, credentials or Credentials(), verify=verify, first_pause=first_pause)
 
     def __enter__(self) -> Self:
         return self

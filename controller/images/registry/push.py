@@ -20,7 +20,6 @@ PARALLEL = 4
 """Uploads at a time; more break some registries (https://github.com/GoogleContainerTools/jib/issues/4301)."""
 
 _TRIES = 3
-_PAUSE = 0.5
 _LOG = logging.getLogger(__name__)
 
 Content = Callable[[], Iterator[bytes]]
@@ -178,7 +177,7 @@ def _send(client: RegistryClient, repository: str, blob: Blob, content: Content)
             raise
         else:
             return
-        wait(_PAUSE * attempt, client.tick)
+        wait(client.session.first_pause * attempt, client.tick)
 
 
 def _abandon(client: RegistryClient, upload: Upload) -> None:

@@ -10,7 +10,7 @@ from controller.images.registry.auth import Credentials
 from controller.images.registry.client import RegistryClient
 from controller.images.registry.push import Origin
 from controller.images.registry.reference import DOCKER_HUB, Location, Reference, default_location, parse_location
-from controller.images.registry.session import Session, Tick
+from controller.images.registry.session import FIRST_PAUSE, Session, Tick
 
 
 class Registries:
@@ -25,10 +25,12 @@ class Registries:
         credentials: Credentials,
         *,
         verify: ssl.SSLContext | bool = True,
+        first_pause: float = FIRST_PAUSE,
     ) -> None:
         self._mirrors = {name: parse_location(url) for name, url in mirrors.items()}
         self._credentials = credentials
         self._verify = verify
+        self._first_pause = first_pause
         self._lock = threading.Lock()
         self._sessions: dict[str, Session] = {}
 
@@ -36,9 +38,11 @@ class Registries:
         """The connection to a registry; `name` is what its credentials are kept under, by default its host."""
         with self._lock:
             if location.url not in self._sessions:
-                session = Session(location, name or location.host, self._credentials, verify=self._verify)
-                self._sessions[location.url] = session
+                self._sessions[location.url] = self._connect(location, name or location.host)
             return self._sessions[location.url]
+
+    def _connect(self, location: Location, name: str) -> Session:
+        return Session(location, name, self._credentials, verify=self._verify, first_pause=self._first_pause)
 
     def origin(self, reference: Reference, tick: Tick) -> Origin:
         """Where an image is to be had."""

@@ -20,7 +20,9 @@ from controller.images.registry.tokens import Tokens
 from controller.model.errors import PointsmanError, Stalled, Unavailable
 
 TRIES = 5
-_FIRST_PAUSE = 0.5
+FIRST_PAUSE = 0.5
+"""Seconds before the second try; each further one waits twice as long."""
+
 _LONGEST_PAUSE = 30.0
 _LONGEST_WAIT = 120.0
 """A registry that asks to be left alone for longer than this ends the build; the next pass tries again."""
@@ -80,11 +82,11 @@ class Session:
         credentials: Credentials,
         *,
         verify: ssl.SSLContext | bool = True,
-        first_pause: float = _FIRST_PAUSE,
+        first_pause: float = FIRST_PAUSE,
     ) -> None:
         self.location = location
         self.name = name
-        self._first_pause = first_pause
+        self.first_pause = first_pause
         headers = {"user-agent": f"pointsman/{controller.__version__}", "accept-encoding": "identity"}
         self._client = httpx2.Client(verify=verify, timeout=_TIMEOUT, headers=headers)
         self._tokens = Tokens(name, credentials, self._client, plain=location.scheme == "http")
@@ -156,7 +158,7 @@ class Session:
             raise Stalled(f"{self.name} leads to a malformed address: {error}") from error
 
     def _backoff(self, attempt: int) -> float:
-        pause = min(_LONGEST_PAUSE, self._first_pause * 2.0 ** (attempt - 1))
+        pause = min(_LONGEST_PAUSE, self.first_pause * 2.0 ** (attempt - 1))
         return pause * random.uniform(0.7, 1.3)  # noqa: S311  (a pause is no secret)
 
 
