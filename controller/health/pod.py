@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from controller.health.last_words import last_words, one_line
 from controller.model.objects import Object, at
 
+_CONTAINER = "endpoint"
 _TIMES = ("no times", "once", "twice", "three times", "four times", "five times")
 _NORMAL = frozenset({"ContainerCreating", "PodInitializing"})
+_UNSTARTED = frozenset({"StartError", "ContainerCannotRun"})
 _PULL = frozenset({"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "ImageInspectError"})
 
 
@@ -40,8 +42,8 @@ def pod_problem(pod: Object) -> Problem | None:
         return None
     if is_unscheduled(pod):
         scheduled = _condition(pod, "PodScheduled")
-        return Problem(1, f"waits for capacity: {one_line(scheduled.get('message') or scheduled.get('reason') or '')}")
-    container = at(pod, "status", "containerStatuses", 0, default={})
+        return Problem(1, f"waits for capacity: {_schedulers_words(scheduled)}")
+    container = endpoint_status(pod)
     if at(pod, "status", "phase") == "Failed" and not container:
         return Problem(2, _named(at(pod, "status", "reason", default="Failed"), at(pod, "status", "message", default="")))
     return _container_problem(pod, container)
@@ -50,6 +52,19 @@ def pod_problem(pod: Object) -> Problem | None:
 def is_unscheduled(pod: Object) -> bool:
     """Whether the scheduler has found no node for a pod."""
     return _condition(pod, "PodScheduled").get("status") == "False"
+
+
+def endpoint_status(pod: Object) -> Object:
+    """What kubelet says of the endpoint's container; others in the pod may be there too, put in by the cluster."""
+    statuses = at(pod, "status", "containerStatuses", default=())
+    named = (status for status in statuses if status.get("name") == _CONTAINER)
+    return next(named, statuses[0] if statuses else {})
+
+
+def _schedulers_words(scheduled: Object) -> str:
+    """Without what it says of preemption, which is never asked for here."""
+    words = str(scheduled.get("message") or scheduled.get("reason") or "")
+    return one_line(words.partition(" preemption: ")[0].removesuffix(" no new claims to deallocate,"))
 
 
 def _container_problem(pod: Object, container: Object) -> Problem | None:
@@ -65,9 +80,7 @@ def _container_problem(pod: Object, container: Object) -> Problem | None:
     if "running" in state and last:
         return Problem(2, f"{_exit(last, restarts)}; started again")
     if "running" in state:
-        return Problem(
-            1, _silent(pod, one_line(str(container.get("message", "")) or _condition(pod, "Ready").get("message", "")))
-        )
+        return Problem(1, _silent(pod, one_line(str(container.get("message", "")))))
     return Problem(0, "starting")
 
 
@@ -87,6 +100,8 @@ def _exit(ended: Object, times: int) -> str:
     """`exited with code 1 three times: ModuleNotFoundError: No module named 'flask'`."""
     if ended.get("reason") == "OOMKilled":
         how = "ran out of memory"
+    elif ended.get("reason") in _UNSTARTED:
+        how = "could not be started"
     elif signal := ended.get("signal"):
         how = f"was ended by signal {signal}"
     else:

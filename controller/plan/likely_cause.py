@@ -10,6 +10,8 @@ _MODULE = re.compile(r"No module named '([\w.]{1,100})'")
 _COMMAND = re.compile(r"(?:^|: )(?:\d+: )?(?:line \d+: )?([\w./+-]{1,100}): (?:command )?not found\b")
 _LIBRARY = re.compile(r"\b(lib[\w.+-]{1,100}\.so[\d.]*): cannot open shared object file")
 
+_AS_ROOT = re.compile(r"runAsNonRoot and image (?:will run as root|has non-numeric user)")
+
 _PACKAGES = {
     "bs4": "beautifulsoup4",
     "cv2": "opencv-python-headless",
@@ -34,6 +36,8 @@ def likely_cause(words: str, spec: ImageSpec) -> str | None:
         return f"no program `{command[1]}` here: add the package that brings it to {_requirements(spec)}"
     if library := _LIBRARY.search(words):
         return f"the library {library[1]} {_missing_from(spec)}"
+    if _AS_ROOT.search(words):
+        return f"the target's security profile needs a base image with a numeric USER that is not 0; {spec.base} has none"
     return None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from controller.health.pod import endpoint_status
 from controller.model.changes import Gate
 from controller.model.diagnostics import Subject
 from controller.model.objects import Object, at
@@ -59,7 +60,7 @@ def _has_started(view: View, workload: str) -> bool:
 
 
 def _pod_has_started(pod: Object) -> bool:
-    status = at(pod, "status", "containerStatuses", 0, default={})
+    status = endpoint_status(pod)
     state = at(status, "state", default={})
     if "running" in state or "terminated" in state or at(status, "lastState", "terminated"):
         return True

@@ -42,7 +42,7 @@ class PodSettings:
 def deployment(scope: Scope, name: str, pods: PodSettings, rollout: Rollout, annotations: dict[str, str]) -> dict[str, Any]:
     """The Deployment; its pods carry the same labels, so that a Service, a budget and we find them."""
     spec = {
-        "minReadySeconds": scope.target.min_ready_seconds,
+        **({"minReadySeconds": seconds} if (seconds := scope.target.min_ready_seconds) else {}),
         "progressDeadlineSeconds": math.ceil(rollout.deadline) + PROGRESS_GRACE,
         "revisionHistoryLimit": 1,  # versions are separate objects
         "selector": {"matchLabels": {labels.WORKLOAD: name}},

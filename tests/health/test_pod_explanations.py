@@ -63,7 +63,7 @@ CASES: dict[str, tuple[dict[str, Any], str | None]] = {
     ),
     "runs but is silent": (
         pod(ready=(False, "containers with unready status: [endpoint]"), container={"ready": False, "state": {"running": {}}}),
-        "runs, but does not answer GET /healthz on port 8000 (containers with unready status: [endpoint])",
+        "runs, but does not answer GET /healthz on port 8000",
     ),
     "is being created": (pod(container=waiting("ContainerCreating")), "starting"),
     "has no status yet": (pod(phase="Pending"), "starting"),
