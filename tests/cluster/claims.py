@@ -21,6 +21,7 @@ from pathlib import Path
 from tests.cluster import network
 from tests.cluster.layout import CLAIMS, INDICES, Layout
 
+_STATES = Path("/var/tmp")
 _CGROUPS = Path("/sys/fs/cgroup")
 _PATIENCE = 30.0
 
@@ -78,7 +79,7 @@ def claim(index: int | None, state: Path | None) -> Claim:
         _tidy()
         taken = {found.index for found in _read()}
         for candidate in INDICES if index is None else [index]:
-            made = Claim(candidate, state or CLAIMS / str(candidate), Process.at(os.getpid()))
+            made = Claim(candidate, state or _STATES / f"pointsman-test-cluster-{candidate}", Process.at(os.getpid()))
             if candidate not in taken and network.is_free(made.layout):
                 _begin(made)
                 return made

@@ -47,6 +47,8 @@ def main(state: str, index: str) -> None:
 
 def _own_mounts(layout: Layout) -> None:
     """The namespace began with private mounts; pods need those made later to be shared among themselves."""
+    if any(layout.state.is_relative_to(name) for name in _OWN_FOLDERS):
+        raise SystemExit(f"the state cannot be at {layout.state}: the node has its own {', '.join(_OWN_FOLDERS)}")
     subprocess.run(["mount", "--make-rshared", "/"], check=True)
     for name in _OWN_FOLDERS:
         folder = layout.state / name.lstrip("/")

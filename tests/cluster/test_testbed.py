@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx2
@@ -18,6 +18,7 @@ from tests.cluster import api, claims, network
 from tests.cluster.fixtures import Testbed
 from tests.cluster.layout import CLAIMS, Layout
 from tests.cluster.local import LocalCluster
+from tests.cluster.node import is_ready
 
 pytestmark = pytest.mark.cluster
 
@@ -69,15 +70,6 @@ def _names(file: Path, text: str) -> bool:
         return False
 
 
-@pytest.fixture
-def spare() -> Iterator[LocalCluster]:
-    made = LocalCluster.start()
-    try:
-        yield made
-    finally:
-        made.stop()
-
-
 def test_a_pod_of_the_registrys_image_answers_through_every_replica_of_the_gateway(testbed: Testbed, namespace: str) -> None:
     path = serve(testbed, namespace)
     for gateway in testbed.gateways:
@@ -91,18 +83,20 @@ def test_pods_are_measured(testbed: Testbed, namespace: str) -> None:
         eventually(lambda: bool(cluster.ask("GET", path)[1].get("items")), "no pod was ever measured")
 
 
-def test_one_replica_of_the_gateway_can_be_away(spare: LocalCluster) -> None:
+def test_one_replica_of_the_gateway_can_be_away(second_testbed: Testbed) -> None:
+    spare = second_testbed.parts()
     first, second = spare.layout.gateways
     with spare.without("gateway1"):
         assert (status(first), status(second)) == (0, 404)
     eventually(lambda: status(first) == 404, "the first replica did not come back")
 
 
-def test_a_component_that_ends_is_started_again(spare: LocalCluster) -> None:
+def test_a_component_that_ends_is_started_again(second_testbed: Testbed) -> None:
+    spare = second_testbed.parts()
     ready = f"{spare.layout.api}/readyz"
     with spare.without("kube-apiserver", signal.SIGKILL):
-        assert not _answers(ready)
-    eventually(lambda: _answers(ready), "the API server did not come back")
+        assert not is_ready(ready)
+    eventually(lambda: is_ready(ready), "the API server did not come back")
 
 
 def test_a_stopped_cluster_leaves_nothing(namespace: str) -> None:
@@ -131,9 +125,3 @@ def test_the_cluster_of_a_killed_run_goes_too() -> None:
         finally:
             os.kill(run.pid, signal.SIGKILL)
     eventually(lambda: traces(layout) == [], f"left: {traces(layout)}")
-
-
-def _answers(url: str) -> bool:
-    from tests.cluster.node import is_ready
-
-    return is_ready(url)
