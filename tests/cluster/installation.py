@@ -1,4 +1,4 @@
-"""What `manifests/base` gives a controller, under names of its own: a namespace, an account, exactly those rights, a token."""
+"""What `manifests/access` gives a controller, under names of its own: a namespace, an account, exactly those rights, a token."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import yaml
 
 from tests.cluster import api, credentials
 
-_MANIFESTS = Path(__file__).parents[2] / "manifests" / "base"
+_MANIFESTS = Path(__file__).parents[2] / "manifests" / "access"
 _SHIPPED_NAMESPACE = "pointsman-system"
 _RBAC = "/apis/rbac.authorization.k8s.io/v1"
 _CLUSTER_WIDE = {"ClusterRole": f"{_RBAC}/clusterroles", "ClusterRoleBinding": f"{_RBAC}/clusterrolebindings"}
