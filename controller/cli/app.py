@@ -7,6 +7,7 @@ import logging
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -97,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command and end the process with its exit code (docs/decisions: exit codes)."""
     signal.signal(signal.SIGTERM, _terminated)
     try:
-        code: Any = cli.main(arguments, prog_name="pointsman", standalone_mode=False)
+        code: Any = cli.main(arguments, prog_name=_own_name(), standalone_mode=False)
     except click.UsageError as error:
         error.show()
         sys.exit(USAGE)
@@ -116,6 +117,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         sys.stderr.close()
         sys.exit(ERROR)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _own_name() -> str:
+    """`kubectl pointsman` where kubectl calls it as its plug-in `kubectl-pointsman`."""
+    return "kubectl pointsman" if Path(sys.argv[0]).name == "kubectl-pointsman" else "pointsman"
 
 
 def _terminated(_number: int, _frame: FrameType | None) -> NoReturn:

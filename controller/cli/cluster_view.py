@@ -7,9 +7,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 
 from controller.cli.chosen import Chosen
 from controller.cli.gateway_url import gateway_url
+from controller.cli.here import Here
 from controller.cli.overviews import chosen_units
 from controller.cli.reach.opening import Reached
 from controller.cli.records_of import Recorded, recorded_units
@@ -17,6 +19,7 @@ from controller.cli.status_document import Overview
 from controller.cli.unit_status import UnitStatus, unit_status
 from controller.cli.workload_status import Seen
 from controller.model import labels
+from controller.model.declared import DeclaredState
 from controller.model.errors import Forbidden, PointsmanError
 from controller.model.identity import ObjectKey
 from controller.model.objects import Object, key_of, label
@@ -36,20 +39,21 @@ class Sight:
     error: str | None = None
 
 
-def look_at_clusters(targets: Iterable[Reached], chosen: Chosen, source: str) -> Overview:
+def look_at_clusters(targets: Iterable[Reached], chosen: Chosen, here: Here) -> Overview:
     """How everything chosen is on these targets. One that cannot be read is told, and delays or hides no other."""
     reached = tuple(targets)
     with ThreadPoolExecutor(max_workers=len(reached)) as pool:
-        sights = tuple(pool.map(_sight, reached))
+        declared, said = _declared(here)
+        sights = tuple(pool.map(partial(_sight, declared=declared), reached))
     found = Overview(
-        source=source,
-        revision=None,
+        source=here.source,
+        revision=str(declared.revision) if declared else None,
         pid=None,
         url=" ".join(filter(None, (sight.url for sight in sights))),
         errors=tuple(f"target {r.name}: {s.error}" for r, s in zip(reached, sights, strict=True) if s.error),
         diagnostics=(),
         units=tuple(unit for sight in sights for unit in sight.units),
-        notes=tuple(dict.fromkeys(note for sight in sights for note in sight.notes)),
+        notes=tuple(dict.fromkeys([*said, *(note for sight in sights for note in sight.notes)])),
         targets=tuple(r.name for r in reached),
     )
     if found.errors and not found.units:
@@ -57,14 +61,22 @@ def look_at_clusters(targets: Iterable[Reached], chosen: Chosen, source: str) ->
     return replace(found, units=chosen_units(found.units, chosen))
 
 
-def _sight(reached: Reached) -> Sight:
+def _declared(here: Here) -> tuple[DeclaredState | None, tuple[str, ...]]:
+    """What git says here, or a note why that is not known: the targets are shown all the same."""
     try:
-        return _read(reached)
+        return here.declared(), ()
+    except PointsmanError as error:
+        return None, (f"git is not compared: {error.message}",)
+
+
+def _sight(reached: Reached, declared: DeclaredState | None) -> Sight:
+    try:
+        return _read(reached, declared)
     except PointsmanError as error:
         return Sight(error=f"{error.message}{f' ({error.hint})' if error.hint else ''}")
 
 
-def _read(reached: Reached) -> Sight:
+def _read(reached: Reached, declared: DeclaredState | None) -> Sight:
     recorded = recorded_units(reached)
     notes: list[str] = []
     objects = [obj for kind in _KINDS for obj in _allowed(reached, kind, notes)]
@@ -73,7 +85,7 @@ def _read(reached: Reached) -> Sight:
     for obj in objects:
         by_unit[label(obj, labels.UNIT) or ""].append(obj)
     now = time.time()
-    units = (_status(one, by_unit[one.unit.hash], url, now) for one in recorded)
+    units = (_status(one, by_unit[one.unit.hash], declared, url, now) for one in recorded)
     return Sight(tuple(replace(unit, target=reached.name) for unit in units), url, tuple(notes))
 
 
@@ -86,9 +98,11 @@ def _allowed(reached: Reached, kind: str, notes: list[str]) -> tuple[Object, ...
         return ()
 
 
-def _status(recorded: Recorded, objects: Iterable[Object], url: str, now: float) -> UnitStatus:
-    seen = Seen(recorded.unit, recorded.record, _observed(objects), url, now)
-    return unit_status(seen, None, None, running=True)
+def _status(recorded: Recorded, objects: Iterable[Object], declared: DeclaredState | None, url: str, now: float) -> UnitStatus:
+    unit = recorded.unit
+    seen = Seen(unit, recorded.record, _observed(objects), url, now)
+    is_here = declared is not None and (declared.owner, declared.project) == (unit.owner, unit.project)
+    return unit_status(seen, declared if is_here else None, None, running=True)
 
 
 def _observed(objects: Iterable[Object]) -> ObservedState:

@@ -42,9 +42,10 @@ def printed(client: KubernetesClient, chosen: LogChoice, pods: tuple[str, ...], 
             yield line.pod, line.text
         else:
             errors.append(line)
-            note(f"warning: {line.message}")
     if len(errors) == len(pods):
         raise errors[0]
+    for error in errors:
+        note(f"warning: {error.message}")
 
 
 def _lines(

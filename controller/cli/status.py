@@ -19,6 +19,7 @@ from controller.cli.cluster_waiting import wait_on_clusters
 from controller.cli.context import find_place
 from controller.cli.durations import Duration
 from controller.cli.exit_codes import ERROR, OK
+from controller.cli.here import Here
 from controller.cli.outlook import Looker
 from controller.cli.output import output_option, print_document, print_lines
 from controller.cli.overviews import look
@@ -82,16 +83,16 @@ class _Wish:
 
 
 def _on_clusters(clusters: tuple[Kubernetes, ...], where: Where, chosen: Chosen, wish: _Wish) -> int:
-    source = str(find_place(None, None).source)
-    names = [choice.name for choice in clusters]
+    here = Here()
     with ExitStack() as opened:
         targets = [opened.enter_context(reach_cluster(choice, where)) for choice in clusters]
+        opened.callback(here.close)
 
         def looks() -> Overview:
-            return look_at_clusters(targets, chosen, source)
+            return look_at_clusters(targets, chosen, here)
 
         if wish.awaited:
-            return tell(wait_on_clusters(looks, names, chosen, wish.awaited, wish.timeout))
+            return tell(wait_on_clusters(looks, [target.name for target in targets], chosen, wish.awaited, wish.timeout))
         if wish.watch:
             _watch(looks, wish.output)
         found = looks()

@@ -18,7 +18,7 @@ EMBEDDED = "embedded"
 
 @dataclass(frozen=True, slots=True)
 class Kubernetes:
-    """A cluster to be reached; `name` is for people."""
+    """A cluster to be reached; `name` is for people, empty where only its kubeconfig knows one (the current context)."""
 
     name: str
     kubeconfig: Path | None = None
@@ -56,7 +56,7 @@ def _given(where: Where, known: Mapping[str, KnownTarget]) -> Kubernetes:
     base = known.get(where.target or "", KnownTarget())
     context = where.context or base.context
     kubeconfig = where.kubeconfig or base.kubeconfig
-    return Kubernetes(where.target or context or str(kubeconfig), kubeconfig, context)
+    return Kubernetes(where.target or context or "", kubeconfig, context)
 
 
 def _named(name: str, known: Mapping[str, KnownTarget], known_file: Path) -> Kubernetes:

@@ -72,7 +72,8 @@ def reach_cluster(choice: Kubernetes, where: Where) -> Iterator[Reached]:
     project = None if where.namespace else declared_project()
     fallback = UnitKey(*project, "").namespace if project else None
     with opened(choice) as client:
-        yield Reached(choice.name, Limited(client, where.namespace, fallback), project=project, kubernetes=client)
+        name = choice.name or client.exchange.connection.context_name
+        yield Reached(name, Limited(client, where.namespace, fallback), project=project, kubernetes=client)
 
 
 def declared_project(start: Path | None = None) -> tuple[str, str] | None:

@@ -28,7 +28,7 @@ US, EU = Kubernetes("us-east", None, "admin@us"), Kubernetes("eu-west", Path("/e
         (Where(target="us-east"), True, (US,)),
         (Where(target="embedded"), False, ()),
         (Where(context="kind"), True, (Kubernetes("kind", None, "kind"),)),
-        (Where(kubeconfig=Path("a:b")), True, (Kubernetes("a:b", Path("a:b"), None),)),
+        (Where(kubeconfig=Path("a:b")), True, (Kubernetes("", Path("a:b"), None),)),
         (Where(context="other", target="eu-west"), True, (Kubernetes("eu-west", Path("/eu.yaml"), "other"),)),
         (Where(namespace="shop"), True, ()),
     ],
