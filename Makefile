@@ -13,19 +13,28 @@ RUNTIME := $(VENV)/.runtime
 DEVELOPMENT := $(VENV)/.development
 INSTALL_SELF := $(UV) pip install --no-deps --build-constraints requirements/build.lock --editable .
 
-.PHONY: help demo test test-fast check format bench docs lock clean
+.PHONY: help demo test test-fast check format bench docs lock clean cluster-build cluster-up cluster-down
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 15
 
 demo: $(RUNTIME) ## serve the sample repository on this machine and show a release and its rollback
 	@trap : INT; $(BIN)/pointsman demo || test $$? -eq 130
 
-test: check ## check, then every test of every tier
+test: check cluster-build ## check, then every test of every tier
 	@$(BIN)/pytest --durations=15
 
 test-fast: $(DEVELOPMENT) ## the pure tests only: seconds
-	@$(BIN)/pytest -q -m "not system and not faults and not contract"
+	@$(BIN)/pytest -q -m "not system and not faults and not contract and not cluster"
+
+cluster-build: $(DEVELOPMENT) ## build the Kubernetes of the tests, once per machine: 15 minutes
+	@$(BIN)/python -m tests.cluster build
+
+cluster-up: $(DEVELOPMENT) ## start that Kubernetes for yourself and print how to reach it
+	@$(BIN)/python -m tests.cluster up
+
+cluster-down: $(DEVELOPMENT) ## remove what cluster-up started
+	@$(BIN)/python -m tests.cluster down
 
 check: $(DEVELOPMENT) ## lint, formatting, types, layers
 	@$(BIN)/ruff check .

