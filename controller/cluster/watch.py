@@ -60,6 +60,8 @@ class Watches:
         with self._lock:
             self._open.add(response)
         try:
+            if self.exchange.closed.is_set():
+                raise Unavailable("the connection to the cluster has been closed")
             yield
         finally:
             with self._lock:

@@ -74,7 +74,11 @@ def test_a_missing_definition_names_it_and_how_to_install_it(client: KubernetesC
 
 
 def test_a_list_is_read_in_pages(client: KubernetesClient, server: Scripted) -> None:
-    page = {"kind": "ConfigMapList", "metadata": {"resourceVersion": "9", "continue": "more"}, "items": [{"metadata": {"name": "a"}}]}
+    page = {
+        "kind": "ConfigMapList",
+        "metadata": {"resourceVersion": "9", "continue": "more"},
+        "items": [{"metadata": {"name": "a"}}],
+    }
     last = {"kind": "ConfigMapList", "metadata": {"resourceVersion": "9"}, "items": [{"metadata": {"name": "b"}}]}
     server.script += [answer(page), answer(last)]
     listing = client.list("ConfigMap", labels={"x": "1", "a/b": "2"})
@@ -109,7 +113,9 @@ def test_an_admission_denial_is_told_in_its_own_words(client: KubernetesClient, 
 
 
 def test_a_namespace_that_is_going_is_waited_for(client: KubernetesClient, server: Scripted) -> None:
-    causes = [{"reason": "NamespaceTerminating", "message": "namespace home is being terminated", "field": "metadata.namespace"}]
+    causes = [
+        {"reason": "NamespaceTerminating", "message": "namespace home is being terminated", "field": "metadata.namespace"}
+    ]
     server.script.append(status(403, "forbidden: namespace home is being terminated", "Forbidden", causes=causes))
     with pytest.raises(Unavailable, match="being terminated"):
         client.apply(OBJECT)
@@ -184,7 +190,9 @@ def test_a_closed_client_asks_nothing_more(client: KubernetesClient, server: Scr
     assert not server.asked
 
 
-@pytest.mark.parametrize("key", [ObjectKey("ConfigMap", "home", ""), ObjectKey("ConfigMap", "", "x"), ObjectKey("Unheard", "a", "b")])
+@pytest.mark.parametrize(
+    "key", [ObjectKey("ConfigMap", "home", ""), ObjectKey("ConfigMap", "", "x"), ObjectKey("Unheard", "a", "b")]
+)
 def test_a_key_that_leads_elsewhere_is_refused(client: KubernetesClient, server: Scripted, key: ObjectKey) -> None:
     with pytest.raises(Stalled):
         client.get(key)
