@@ -39,6 +39,14 @@ _HINTS = (
     (r"couldn't parse", "correct this line of the requirements file"),
     (r"hash mismatch", "the index serves other bytes than the lock file says: renew the hashes"),
     (r"failed to build|build backend|build fail", "this package's own build failed: pin a version that has a wheel"),
+    (
+        r"no usable wheels|wheels are required",
+        "no wheel fits the base image: pin a version that has one",
+    ),
+    (
+        r"source distributions is disabled",
+        "only wheels enter a container: publish this package as one",
+    ),
     (r"no wheels|no source distribution", "no wheel fits this Python and platform: pin another version"),
     (r"requires-?python|python(?:_requires)?\s*[<>=]", "pin versions that support this Python"),
     (r"no solution found|not found in the package registry", "correct the name or the version in the requirements file"),

@@ -291,3 +291,66 @@ def test_progress_that_raises_ends_the_push_and_leaves_no_tag(registry: Registry
         assert registry.tags(PROJECT) == []
         assert not list((tmp_path / "cache" / "locks").iterdir())
         assert builder.build(spec_for(registry), CODE, silent)
+
+
+OLD_DEBIAN = {
+    "usr/bin/python3": "python3.6",
+    "usr/bin/python3.6": b"\x7fELF",
+    "lib/x86_64-linux-gnu/libc.so.6": "libc-2.27.so",
+    "lib/x86_64-linux-gnu/libc-2.27.so": b"",
+}
+CONDA = {
+    "opt/conda/bin/python3": "python3.10",
+    "opt/conda/bin/python3.10": b"\x7fELF",
+    "usr/bin/python3": "python3.8",
+    "usr/bin/python3.8": b"\x7fELF",
+    "lib64/libc.so.6": b"GNU C Library (GNU libc) stable release version 2.28.\n",
+}
+ALPINE = {"lib/ld-musl-x86_64.so.1": b"", "usr/local/bin/python3": "python3.12", "usr/local/bin/python3.12": b""}
+
+
+@pytest.mark.parametrize(
+    ("trees", "environment", "expected"),
+    [
+        ([OLD_DEBIAN], [], "gunicorn==21.2.0"),
+        ([CONDA], ["PATH=/opt/conda/bin:/usr/bin"], "gunicorn==27.0.1"),
+        ([ALPINE], [], "gunicorn==27.0.1"),
+        ([OLD_DEBIAN, {"usr/bin/python3": "python3.9", "usr/bin/python3.9": b""}], [], "gunicorn==23.0.0"),
+        ([{"lib64/libc.so.6": b""}], ["PYTHON_VERSION=3.7.17"], "gunicorn==23.0.0"),
+    ],
+    ids=["Python 3.6", "conda", "musl", "upper layer", "said by the image"],
+)
+def test_server_fits_the_python_of_the_base(
+    registry: Registry, builder: RegistryBuilder, trees: list[dict[str, bytes | str]], environment: list[str], expected: str
+) -> None:
+    push_base(registry.url, trees=trees, run={"Env": environment})
+    image = builder.build(spec_for(registry, wsgi=True), CODE, silent)
+    assert expected in manifest_at(registry, image)["annotations"]["pointsman.dev/distributions"].split()
+    assert "opt/pointsman/python/bin/gunicorn" in tree_at(registry, image)
+
+
+def test_layers_of_a_base_are_read_once(registry: Registry, builder: RegistryBuilder, tmp_path: Path) -> None:
+    image = builder.build(spec_for(registry, wsgi=True), CODE, silent)
+    registry.blob(manifest_at(registry, image)["layers"][0]["digest"]).write_bytes(b"damaged")
+    with builder_for(registry, tmp_path / "cache") as fresh:
+        assert fresh.build(spec_for(registry, wsgi=True, port=9000), CODE, silent)
+
+
+def test_base_without_python_can_run_what_needs_none(registry: Registry, builder: RegistryBuilder) -> None:
+    push_base(registry.url, trees=[{"bin/sh": b""}])
+    assert builder.build(spec_for(registry), CODE, silent)
+    with pytest.raises(Stalled, match="no Python"):
+        builder.build(spec_for(registry, wsgi=True), CODE, silent)
+
+
+def test_package_without_a_wheel_is_named(registry: Registry, builder: RegistryBuilder) -> None:
+    with pytest.raises(Stalled, match=r"docopt==0\.6\.2") as caught:
+        builder.build(spec_for(registry, requirements="docopt==0.6.2\n"), CODE, silent)
+    assert "wheel" in (caught.value.hint or "")
+
+
+def test_package_of_the_code_needs_a_wheel(registry: Registry, builder: RegistryBuilder) -> None:
+    code = MemoryCode({"lib/setup.py": b"from setuptools import setup\nsetup(name='own', version='1')\n"})
+    with pytest.raises(Stalled, match="Building source distributions is disabled") as caught:
+        builder.build(spec_for(registry, code, requirements="./lib\n"), code, silent)
+    assert "wheel" in (caught.value.hint or "")

@@ -63,13 +63,13 @@ def parse_reference(text: str) -> Reference:
     """The image that `text` names, by Docker's rules for what it leaves out. Raises `Stalled` for no such name."""
     rest, _, digest = text.partition("@")
     head, slash, last = rest.rpartition("/")
-    last, _, tag = last.partition(":")
+    last, colon, tag = last.partition(":")
     registry, repository = _split_registry(f"{head}{slash}{last}")
     if digest:
         require_digest(digest)
-    elif not tag:
+    elif not colon:
         tag = "latest"
-    if tag and not _TAG.fullmatch(tag):
+    if (tag or colon) and not _TAG.fullmatch(tag):
         raise Stalled(f"{text!r} has no valid tag", hint="a tag is up to 128 letters, digits, `_`, `.` and `-`")
     return Reference(registry, require_repository(repository), tag, digest)
 

@@ -128,7 +128,7 @@ class Tokens:
 def parse_challenges(text: str) -> list[Challenge]:
     """The challenges of a `WWW-Authenticate` header, in its order."""
     found: list[Challenge] = []
-    for match in re.finditer(rf"(?:^|,\s*)(Basic|Bearer)\s+((?:{_PARAMETER.pattern}(?:\s*,\s*)?)*)", text, re.IGNORECASE):
+    for match in re.finditer(rf"(?:^|(?<=[,\s]))(Basic|Bearer)\s+((?:{_PARAMETER.pattern}(?:\s*,\s*)?)*)", text, re.IGNORECASE):
         values = {m[1].lower(): m[3] or re.sub(r"\\(.)", r"\1", m[2] or "") for m in _PARAMETER.finditer(match[2])}
         found.append(Challenge(match[1].lower(), values))
     return found
