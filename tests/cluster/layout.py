@@ -89,6 +89,11 @@ class Layout:
         return self.state / "log"
 
     @property
+    def audit(self) -> Path:
+        """A line of JSON for each request that neither Kubernetes itself nor an administrator has sent."""
+        return self.logs / "audit.log"
+
+    @property
     def stopped(self) -> Path:
         """A file here, named like a component and holding a signal's name, stops that component until it is removed."""
         return self.state / "stopped"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ import httpx2
 import pytest
 import yaml
 
-from tests.cluster import api, claims, network
+from tests.cluster import api, claims, credentials, network
 from tests.cluster.fixtures import Testbed
 from tests.cluster.layout import CLAIMS, Layout
 from tests.cluster.local import LocalCluster
@@ -97,6 +98,20 @@ def test_a_component_that_ends_is_started_again(second_testbed: Testbed) -> None
     with spare.without("kube-apiserver", signal.SIGKILL):
         assert not is_ready(ready)
     eventually(lambda: is_ready(ready), "the API server did not come back")
+
+
+def test_requests_of_an_account_are_written_down(second_testbed: Testbed, tmp_path: Path) -> None:
+    account, kubeconfig = "system:serviceaccount:default:counted", tmp_path / "counted.kubeconfig"
+    with api.opened(second_testbed.kubeconfig) as cluster:
+        cluster.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "counted", "namespace": "default"}})
+        token = cluster.post("/api/v1/namespaces/default/serviceaccounts/counted/token", {"spec": {}})["status"]["token"]
+    layout = second_testbed.parts().layout
+    credentials.write_kubeconfig(kubeconfig, layout.api, (layout.pki / "ca.crt").read_bytes(), token)
+    with api.opened(kubeconfig) as cluster:
+        assert cluster.ask("GET", "/api/v1/namespaces/default/secrets")[0] == 403
+    eventually(lambda: account in layout.audit.read_text(), "the request is not in the log")
+    noted = [json.loads(line) for line in layout.audit.read_text().splitlines()]
+    assert [(n["verb"], n["responseStatus"]["code"]) for n in noted if n["user"]["username"] == account] == [("list", 403)]
 
 
 def test_a_stopped_cluster_leaves_nothing(namespace: str) -> None:
