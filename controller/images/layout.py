@@ -48,10 +48,14 @@ class BlobWriter:
 
 
 class Layout:
-    """The layout at `root`, made when something is first written."""
+    """The layout at `root`, made when something is first written.
 
-    def __init__(self, root: Path) -> None:
+    `synced` blobs survive a crash of the machine; without it, whoever reads one has to check its digest.
+    """
+
+    def __init__(self, root: Path, *, synced: bool = True) -> None:
         self.root = root
+        self._synced = synced
         self.blobs = root / "blobs" / "sha256"
         self.partial = root / "partial"
 
@@ -78,8 +82,9 @@ class Layout:
             with partial.open("wb") as file:
                 writer = BlobWriter(file)
                 yield writer
-                file.flush()
-                os.fsync(file.fileno())
+                if self._synced:
+                    file.flush()
+                    os.fsync(file.fileno())
             target = self.blob(writer.digest)
             target.parent.mkdir(parents=True, exist_ok=True)
             rename_durably(partial, target)

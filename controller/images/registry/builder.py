@@ -69,7 +69,7 @@ class RegistryBuilder:
         self._security = security
         self._parallel = parallel
         self._cache = cache
-        self._layout = Layout(cache / "layout")
+        self._layout = Layout(cache / "layout", synced=False)
         self._store = LayerStore(self._layout, cache)
         self._files = FileCache(cache, verify=verify)
         self._installer = Installer(environment=environment)
