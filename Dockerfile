@@ -40,7 +40,10 @@ LABEL org.opencontainers.image.title="Pointsman" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 COPY --from=build /opt/pointsman /opt/pointsman
-RUN install -d -o 10001 -g 10001 -m 0700 /var/lib/pointsman
+# ssh refuses to work for a user without a name.
+RUN echo "pointsman:x:10001:10001::/var/lib/pointsman:/usr/sbin/nologin" >>/etc/passwd \
+    && echo "pointsman:x:10001:" >>/etc/group \
+    && install -d -o 10001 -g 10001 -m 0700 /var/lib/pointsman
 ENV PATH=/opt/pointsman/bin:$PATH \
     HOME=/var/lib/pointsman \
     XDG_STATE_HOME=/var/lib/pointsman \
