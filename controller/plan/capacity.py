@@ -38,6 +38,8 @@ def shortage(view: View, workload: Workload, wanted: int) -> Shortage | None:
     """What is missing for `wanted` replicas of a workload; None where they fit, or nobody knows the nodes."""
     if view.observed.nodes is None:
         return None
+    if not view.observed.nodes:
+        return Shortage(False, "no node takes pods at the moment")
     pod = workload.deployment["spec"]["template"]["spec"]
     needs = _needs(pod)
     allowed = [node for node in view.observed.nodes if _admits(node, pod)]

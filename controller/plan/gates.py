@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 from controller.health.pod import explain_pods
 from controller.model.changes import Gate
-from controller.model.declared import USERS_KEY, SecretRef
 from controller.model.desired import Workload
 from controller.model.diagnostics import Subject
 from controller.model.images import BuildFailure, Image
 from controller.plan.capacity import shortage, waits_for_node
 from controller.plan.fact_names import version_url
 from controller.plan.likely_cause import likely_cause
+from controller.plan.secret_commands import secret_command
 from controller.plan.view import View
 
 
@@ -25,14 +25,8 @@ def missing_inputs(view: View, workload: Workload) -> Iterator[Gate]:
         yield Gate(subject, "ImageMissing", f"{workload.endpoint}: its image {workload.spec.tag[:12]} is being built")
     for ref in workload.secrets:
         if ref.key not in view.observed.secrets.get(ref.secret, frozenset()):
-            command = _secret_command(ref)
+            command = secret_command(view, ref)
             yield Gate(subject, "SecretMissing", f"{workload.endpoint}: Secret {ref.secret} has no key {ref.key} ({command})")
-
-
-def _secret_command(ref: SecretRef) -> str:
-    if ref.key == USERS_KEY:
-        return f"pointsman secret set-user {ref.secret} NAME"
-    return f"pointsman secret set {ref.secret} {ref.key}"
 
 
 def _build_failure(subject: Subject, endpoint: str, failure: BuildFailure) -> Gate:

@@ -128,6 +128,12 @@ def test_a_node_that_is_only_avoided_counts(taint: dict[str, str]) -> None:
     assert not promoting(EndpointSettings(), node(taints=(taint,))).plan().failures
 
 
+def test_a_cluster_whose_nodes_are_all_away_only_makes_it_wait() -> None:
+    made = promoting(EndpointSettings())
+    made.nodes = ()
+    assert {g.reason for g in made.plan().gates if g.subject.kind == "alias"} == {"WaitingForCapacity"}
+
+
 def test_nobody_knows_the_nodes() -> None:
     made = promoting(EndpointSettings(resources={"cpu": {"min": 64}}))
     made.nodes = None
