@@ -13,7 +13,7 @@ RUNTIME := $(VENV)/.runtime
 DEVELOPMENT := $(VENV)/.development
 INSTALL_SELF := $(UV) pip install --no-deps --build-constraints requirements/build.lock --editable .
 
-.PHONY: help demo test test-fast check format bench docs lock clean cluster-build cluster-up cluster-down
+.PHONY: help demo test test-fast cluster-build cluster-up cluster-down check format bench docs lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 15

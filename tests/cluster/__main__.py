@@ -6,11 +6,12 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from subprocess import CalledProcessError
 
-from tests.cluster import binaries, claims, images
+from tests.cluster import binaries, claims
 from tests.cluster.fixtures import can_be_started
 from tests.cluster.layout import PULL_FROM
-from tests.cluster.local import LocalCluster
+from tests.cluster.local import LocalCluster, NotStarted, build
 
 _SAID = """\
 export KUBECONFIG={kubeconfig}
@@ -31,7 +32,10 @@ def main() -> None:
     down.add_argument("--index", type=int, choices=range(1, 10), help="which (default: all that stay)")
     commands.add_parser("build", help="build and make what clusters are made of")
     asked = parser.parse_args()
-    {"up": _up, "down": _down, "build": _build}[asked.command](asked)
+    try:
+        {"up": _up, "down": _down, "build": _build}[asked.command](asked)
+    except (NotStarted, OSError, CalledProcessError) as error:
+        sys.exit(f"error: {error}")
 
 
 def _up(asked: argparse.Namespace) -> None:
@@ -50,8 +54,7 @@ def _down(asked: argparse.Namespace) -> None:
 def _build(asked: argparse.Namespace) -> None:
     """Where no cluster can be started there is nothing to build: the tests say themselves what they need instead."""
     if can_be_started() and "POINTSMAN_TEST_KUBECONFIG" not in os.environ:
-        binaries.build_all()
-        images.make_all()
+        build()
     else:
         binaries.say("no cluster is built for the tests: they use another, or say what they need")
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _CHOICES = """\
 no Kubernetes for the tests of the tier `cluster`. Choose one:
-  1. as root on Linux, with the packages that .ci/run names: the tests build, start and remove a cluster
+  1. as root on Linux, with the packages of tests/cluster/packages.py: the tests build, start and remove a cluster
   2. start one with kind (with a registry, the Gateway API and Traefik in it) and name it as in 3
   3. name yours: POINTSMAN_TEST_KUBECONFIG=FILE, with POINTSMAN_TEST_GATEWAYS=URL,... (each replica of the Gateway `pointsman`
      in the namespace `gateways`), POINTSMAN_TEST_REGISTRY=URL to push to, POINTSMAN_TEST_PULL=NAME its nodes pull from

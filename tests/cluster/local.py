@@ -16,7 +16,7 @@ import httpx2
 import urllib3
 import yaml
 
-from tests.cluster import api, binaries, claims, images, network
+from tests.cluster import api, binaries, claims, images, network, packages
 from tests.cluster.claims import Claim, Process
 from tests.cluster.components import LATER
 from tests.cluster.keeper import REMOVED
@@ -31,6 +31,14 @@ _NAMESPACES = ("--mount", "--net", "--pid", "--fork", "--kill-child=SIGKILL", "-
 
 class NotStarted(Exception):
     """The cluster did not come up; the message holds the end of the log that says why."""
+
+
+def build() -> None:
+    """Build and make what clusters are made of, where the cache does not hold it yet."""
+    if said := packages.complaint():
+        raise NotStarted(said)
+    binaries.build_all()
+    images.make_all()
 
 
 @dataclass
@@ -48,8 +56,7 @@ class LocalCluster:
     @classmethod
     def start(cls, index: int | None = None, state: Path | None = None, *, bound: bool = True) -> LocalCluster:
         """Build what is missing, then start; what was started is removed if that fails."""
-        binaries.build_all()
-        images.make_all()
+        build()
         made = cls(claims.claim(index, state))
         try:
             made._begin(bound=bound)

@@ -107,7 +107,7 @@ class Supervisor:
         log = str(self.layout.logs / f"{component.name}.log")
         program = shutil.which(component.command[0])
         if program is None:
-            raise SystemExit(f"{component.command[0]} is not installed")
+            raise SystemExit(f"{component.command[0]} is not installed: see tests/cluster/packages.py")
         actions = [
             (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644),
