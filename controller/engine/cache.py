@@ -133,6 +133,11 @@ class TargetCache:
         with self._lock:
             return self._units.get(unit_hash, {}).get(key)
 
+    def knows(self, unit_hash: str) -> bool:
+        """Whether anything on the target carries the unit's label."""
+        with self._lock:
+            return bool(self._units.get(unit_hash))
+
     def record(self, unit_hash: str) -> Object | None:
         """The ConfigMap of a unit's record, whatever namespace it lies in."""
         with self._lock:

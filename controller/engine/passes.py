@@ -93,12 +93,12 @@ class Passes:
         Of a unit that has and gets nothing on the target there is no record: one that just went would come back for ever.
         """
         made = planned.plan
-        if stored.resource_version is None and made.is_empty and not made.inventory:
+        if made.is_empty and not made.inventory and (stored.resource_version is None or _is_over(work, stored, made)):
             return stored
         wanted = replace(stored.with_facts((*answers, *made.facts), made.dropped), inventory=made.inventory)
         if not made.changes:
             wanted = replace(wanted, conditions=conditions_after(made, stored.conditions, made.now))
-        if _same(wanted, stored) and not (made.is_settled and _is_off_the_line(planned, stored)):
+        if _same(wanted, stored) and not _is_worth_a_write(planned, stored):
             return stored
         applied = made.revision if made.is_settled else stored.applied
         source, commits = work.publication.snapshot.source, {**stored.commits, **_resolved(work)}
@@ -112,10 +112,12 @@ class Passes:
         self._observer(Step.CHANGES_APPLIED)
         gone = {change.key for change in result.done if change.operation is Operation.DELETE}
         closed = replace(record, inventory=record.inventory - gone, conditions=_conditions(record, made, result))
-        if not _same(closed, record):
-            self._write(work, closed)
-        elif record.resource_version and made.is_settled and not record.inventory and not work.is_declared:
+        is_over = not (closed.inventory or work.is_declared) and (made.is_settled or bool(gone)) and not result.failed
+        if is_over and record.resource_version:
             Records(work.target.client).delete(record)
+            work.cache.forget(record.key)
+        elif not _same(closed, record):
+            self._write(work, closed)
         self._observer(Step.RECORD_CLOSED)
         return closed
 
@@ -152,6 +154,23 @@ def _is_guarded(work: UnitWork) -> bool:
     """Whether the unit's routes have a copy of a Secret that nobody watches."""
     found = work.publication.declared.deployments.get(work.unit.deployment)
     return bool(found and found.basic_auth and work.is_declared and work.target.profile.kind != "embedded")
+
+
+def _is_over(work: UnitWork, stored: UnitRecord, made: Plan) -> bool:
+    """Whether nothing is left of a unit that is not to be here: its record goes next."""
+    return made.is_settled and not (work.is_declared or stored.inventory)
+
+
+def _is_worth_a_write(planned: PlannedUnit, stored: UnitRecord) -> bool:
+    """Whether a record that stays as it is has to name another revision: one that changes something, and its end.
+
+    A commit that concerns other units costs this one no write.
+    """
+    made = planned.plan
+    if made.changes:
+        return stored.attempted != made.revision
+    is_carried_out = stored.attempted == made.revision != stored.applied
+    return made.is_settled and (is_carried_out or _is_off_the_line(planned, stored))
 
 
 def _is_off_the_line(planned: PlannedUnit, stored: UnitRecord) -> bool:

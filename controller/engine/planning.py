@@ -151,6 +151,11 @@ def _holding(publication: Publication, unit: UnitKey) -> tuple[Diagnostic, ...]:
     return held.get(PROJECT, ()) + held.get(Subject("deployment", unit.deployment), ())
 
 
+def is_held(publication: Publication, unit: UnitKey) -> bool:
+    """Whether a mistake holds the whole unit."""
+    return bool(_holding(publication, unit))
+
+
 def units_of(publication: Publication, records: Iterable[UnitRecord]) -> list[UnitKey]:
     """Every deployment that is declared or held by a mistake, and every unit of this source that has a record."""
     declared = publication.declared

@@ -15,7 +15,7 @@ from controller.engine.cache import TargetCache, kinds_of
 from controller.engine.desire import Move
 from controller.engine.observe import cached_record, cached_records
 from controller.engine.passes import Passes, PassResult
-from controller.engine.planning import UnitWork
+from controller.engine.planning import UnitWork, is_held
 from controller.engine.publications import Publications, recorded_units
 from controller.engine.queue import WorkQueue
 from controller.engine.reporting import Reporter
@@ -216,10 +216,12 @@ class TargetLoop:
         if publication is None:
             return None
         place = self._around.publications.target_of(unit, publication)
-        if place is None or place == self.target.name:
+        if place == self.target.name:
             return UnitWork(unit, self._sight, publication)
-        if record.resource_version is None:
+        if record.resource_version is None and not self._cache.knows(unit.hash) and not is_held(publication, unit):
             return None
+        if place is None:
+            return UnitWork(unit, self._sight, publication)
         return UnitWork(unit, self._sight, publication, Move(place, self._around.is_served(place, unit, publication)))
 
     def _forgotten(self, unit: UnitKey) -> float | None:

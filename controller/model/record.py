@@ -58,6 +58,11 @@ class UnitRecord:
     resource_version: str | None = None
     namespace: str = ""
 
+    @property
+    def key(self) -> ObjectKey:
+        """The ConfigMap that holds it."""
+        return ObjectKey("ConfigMap", self.namespace or self.unit.namespace, self.unit.record_name)
+
     def fact(self, kind: FactKind, subject: str, input: str | None = None) -> Fact | None:
         """The newest fact of a kind about a subject, of one input or of any."""
         found = [f for f in self.facts if f.kind is kind and f.subject == subject and input in (None, f.input)]

@@ -17,12 +17,15 @@ class FileHistory:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._lock = threading.Lock()
+        self._is_made = False
 
     def append(self, unit: str, event: Mapping[str, object]) -> None:
         """Add one event. A full disk loses history, never a pass: the caller may ignore OSError."""
         path = self._path(unit)
         with self._lock:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            if not self._is_made:
+                self._directory.mkdir(parents=True, exist_ok=True)
+                self._is_made = True
             if path.exists() and path.stat().st_size > _ROTATE_ABOVE:
                 path.replace(path.with_suffix(".1.jsonl"))
             with path.open("a", encoding="utf-8") as file:

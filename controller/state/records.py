@@ -57,5 +57,4 @@ class Records:
 
     def delete(self, record: UnitRecord) -> None:
         """Remove the record of a unit that has nothing left on the target."""
-        key = ObjectKey("ConfigMap", record.namespace or record.unit.namespace, record.unit.record_name)
-        self._client.delete(key, resource_version=record.resource_version)
+        self._client.delete(record.key, resource_version=record.resource_version)
