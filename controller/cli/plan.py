@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -9,11 +10,12 @@ from pathlib import Path
 
 import click
 
-from controller.cli.context import find_place, state_option
+from controller.cli.context import Place, find_place
 from controller.cli.exit_codes import DIFFERENCES, ERROR, OK
 from controller.cli.finality import may_change
 from controller.cli.output import hint, note, print_document
 from controller.cli.previews import Preview, preview
+from controller.cli.reach.options import Where, where_options
 from controller.cli.selection import complete_deployments
 from controller.cli.validate import diagnostic_json
 from controller.loading.schema_problems import did_you_mean
@@ -30,8 +32,15 @@ from controller.plan.report import fingerprint, to_json, to_markdown, to_text
 )
 @click.option("--exit-code", is_flag=True, help="End with 2 where there is something to do, to wait for or held.")
 @click.option("--all-fields", is_flag=True, help="Print every field that changes, not only the first ones.")
-@state_option
-def plan(deployments: tuple[str, ...], output: str, exit_code: bool, all_fields: bool, state: Path | None) -> int:
+@click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Plan for a Kubernetes target of this controller.yaml: --target names it, else its default.",
+)
+@where_options
+def plan(
+    *, deployments: tuple[str, ...], output: str, exit_code: bool, all_fields: bool, config: Path | None, where: Where
+) -> int:
     r"""Print what a controller would do with the files here. Changes nothing.
 
     The working directory is compared with its target, by the same rules that the controller follows. A commit that is
@@ -42,12 +51,13 @@ def plan(deployments: tuple[str, ...], output: str, exit_code: bool, all_fields:
       pointsman plan
       pointsman plan americas -o json
       pointsman plan -o markdown --exit-code      for a pull request
+      pointsman plan --config controller.yaml --target us-east
     """
-    place = find_place(None, state)
+    place = find_place(None, where.state)
     if not place.has_declared_tree:
         message = f"{place.source} has no declared tree, so there is nothing to plan: pointsman up serves it as it lies there"
         raise Stalled(message, hint="pointsman status shows what serves; pointsman init declares it")
-    made = preview(place, time.time())
+    made = _preview(place, config, where)
     plans = _chosen(made, deployments)
     if made.is_new:
         note("nothing was ever served from here, so this is the plan for an empty target")
@@ -62,6 +72,19 @@ def plan(deployments: tuple[str, ...], output: str, exit_code: bool, all_fields:
         hint("pointsman validate, after mending them")
         return ERROR
     return DIFFERENCES if exit_code and not all(p.is_settled for p in plans) else OK
+
+
+def _preview(place: Place, config: Path | None, where: Where) -> Preview:
+    if config is not None:
+        module = importlib.import_module("controller.cli.cluster_preview")
+        made: Preview = module.cluster_preview(place, config, where, time.time())
+        return made
+    if where.names_kubernetes:
+        message = (
+            "what a Kubernetes target is rendered for stands in its controller's configuration"
+        )
+        raise Stalled(message, hint="give it too: --config controller.yaml")
+    return preview(place, time.time())
 
 
 def _chosen(made: Preview, deployments: tuple[str, ...]) -> tuple[Plan, ...]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from controller.cli.context import Place, cluster_client
@@ -25,7 +25,8 @@ from controller.engine.targets import Target
 from controller.images.builder import LayoutBuilder
 from controller.loading.loader import load
 from controller.model.changes import Plan
-from controller.model.declared import DeclaredState
+from controller.model.declared import DeclaredState, Deployment
+from controller.model.identity import UnitKey
 from controller.model.ports import ClusterClient
 
 
@@ -42,23 +43,48 @@ class Preview:
     is_followed: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Previewed:
+    """What a preview needs to know of its target, and of which deployments it is."""
+
+    target: Target
+    cache: TargetCache
+    includes: Callable[[Deployment], bool]
+    origin: str | None = None
+    """What the controller calls this repository, where it reads it from elsewhere."""
+
+
 def preview(place: Place, now: float) -> Preview:
     """Plan every unit of the working directory against its target, which is only read."""
     is_new = place.state.owner is None and not place.state.store.is_dir()
-    with ExitStack() as opened:
-        client = opened.enter_context(_empty_target(place) if is_new else cluster_client(place))
-        source = opened.enter_context(working_directory(place))
-        snapshot = source.snapshot()
-        publication = Publication(source, snapshot, load(snapshot))
-        builds = Builds(_silent, workers=1)
-        opened.callback(builds.close)
+    with _empty_target(place) if is_new else cluster_client(place) as client:
         builder = LayoutBuilder(place.state.images, place.state.cache, allow_file_urls=True)
         target = Target(embedded_profile(place.state), client, builder, lambda: ())
-        cache, desire = TargetCache.listed(client), Desire(builds)
-        sight = Sight(target, cache)
-        works = [UnitWork(unit, sight, publication) for unit in units_of(publication, cached_records(cache))]
-        plans = [plan_unit(work, desire, cached_record(cache, work.unit), now, ask_all=True).plan for work in works]
-    return Preview(publication.declared, tuple(plans), is_new, follows_branch(place))
+        made = plans_for(place, lambda _: Previewed(target, TargetCache.listed(client), lambda _: True), now)
+    return replace(made, is_new=is_new)
+
+
+def plans_for(place: Place, look: Callable[[DeclaredState], Previewed], now: float) -> Preview:
+    """Plan the working directory's units for the target that `look` finds, once it is known what is declared."""
+    with ExitStack() as opened:
+        source = opened.enter_context(working_directory(place))
+        snapshot = source.snapshot()
+        declared = load(snapshot)
+        seen = look(declared)
+        publication = Publication(source, replace(snapshot, source=seen.origin or snapshot.source), declared)
+        builds = Builds(_silent, workers=1)
+        opened.callback(builds.close)
+        desire, sight = Desire(builds), Sight(seen.target, seen.cache)
+        units = units_of(publication, cached_records(seen.cache))
+        works = [UnitWork(unit, sight, publication) for unit in units if _is_included(unit, declared, seen)]
+        plans = [plan_unit(work, desire, cached_record(seen.cache, work.unit), now, ask_all=True).plan for work in works]
+    return Preview(declared, tuple(plans), False, follows_branch(place))
+
+
+def _is_included(unit: UnitKey, declared: DeclaredState, seen: Previewed) -> bool:
+    """What is held or gone is planned where it has a record."""
+    deployment = declared.deployments.get(unit.deployment)
+    return deployment is None or seen.includes(deployment)
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from controller.model.configuration import Configuration, GatewaySettings, Kubec
 from controller.model.desired import TargetProfile
 from controller.model.errors import Stalled
 from controller.model.identity import content_hash, slug
+from controller.model.ports import ClusterClient
 
 _log = logging.getLogger(__name__)
 _LEASE_RATE = 10.0
@@ -57,6 +58,13 @@ class ClusterTargets:
             partial(node_rooms, client),
             (lambda: lease.held) if lease else always,
         )
+
+    def seen(self, settings: TargetSettings, client: KubernetesClient, limited: ClusterClient) -> Target:
+        """The target for who only looks, through a client of their own: no Lease, no probe, nothing is written."""
+        gateway, registry = _required(settings)
+        profile = self._profile(settings, gateway, registry, _facts(client, gateway))
+        builder = self._builder(registry, settings.security)
+        return Target(profile, limited, builder, lambda: (), capacity=partial(node_rooms, client))
 
     def close(self) -> None:
         """Close what is shared, after all targets."""

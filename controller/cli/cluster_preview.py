@@ -1,0 +1,107 @@
+"""Plans for a Kubernetes target as its controller would make them: by its configuration, with the caller's rights."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+from controller.cli.context import Place, state_home
+from controller.cli.output import note
+from controller.cli.previews import Preview, Previewed, plans_for
+from controller.cli.reach.choice import Kubernetes
+from controller.cli.reach.cluster import open_cluster
+from controller.cli.reach.limits import Limited
+from controller.cli.reach.options import Where
+from controller.cli.running.cluster_target import ClusterTargets
+from controller.cluster.client import KubernetesClient
+from controller.engine.cache import TargetCache, kinds_of
+from controller.loading.configuration import load_configuration
+from controller.loading.schema_problems import did_you_mean
+from controller.model.configuration import Configuration, KubeconfigAccess, TargetSettings
+from controller.model.declared import DeclaredState, SecretRef
+from controller.model.errors import Forbidden, Stalled
+from controller.model.identity import ObjectKey, UnitKey
+from controller.model.objects import Object
+
+
+class AssumedSecrets(Limited):
+    """Who may not read Secrets plans as if those that endpoints use were there, and is told so."""
+
+    def __init__(self, client: KubernetesClient, where: Where, unit: UnitKey, keys: Mapping[str, set[str]]) -> None:
+        super().__init__(client, where.namespace, unit.namespace)
+        self._keys = keys
+
+    def get(self, key: ObjectKey) -> Object | None:
+        try:
+            return super().get(key)
+        except Forbidden:
+            if key.kind != "Secret" or key.name not in self._keys:
+                raise
+            note(f"warning: not checked whether Secret {key.name} is there: you may not read it")
+            metadata = {"name": key.name, "namespace": key.namespace}
+            return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": dict.fromkeys(self._keys[key.name], "")}
+
+
+def cluster_preview(place: Place, file: Path, where: Where, now: float) -> Preview:
+    """The plans of this directory's deployments on the target that `--target` names, or on the configuration's default."""
+    configuration = _read(file.absolute())
+    settings = _settings(configuration, where.target or configuration.default)
+    with ExitStack() as opened:
+        targets = ClusterTargets(configuration)
+        opened.callback(targets.close)
+        client = opened.enter_context(open_cluster(_choice(settings, where)))
+
+        def look(declared: DeclaredState) -> Previewed:
+            unit = UnitKey(declared.owner, declared.project, "")
+            limited = AssumedSecrets(client, where, unit, _secret_keys(declared))
+            target = targets.seen(settings, client, limited)
+            cache = TargetCache.listed(limited, kinds_of(target.profile))
+            default, wanted = configuration.default, settings.name
+            return Previewed(target, cache, lambda d: (d.target or default) == wanted, _origin(configuration, unit))
+
+        return plans_for(place, look, now)
+
+
+def _read(file: Path) -> Configuration:
+    try:
+        loaded = load_configuration(file.read_bytes(), file, state_home=state_home())
+    except OSError as error:
+        raise Stalled(f"{file} cannot be read: {error.strerror}") from error
+    for diagnostic in loaded.diagnostics:
+        note(str(diagnostic))
+    if loaded.configuration is None:
+        raise Stalled(f"{file} has mistakes", hint=f"pointsman run --config {file} --check")
+    return loaded.configuration
+
+
+def _settings(configuration: Configuration, name: str) -> TargetSettings:
+    if name not in configuration.targets:
+        raise Stalled(f"the configuration has no target `{name}`", hint=did_you_mean(name, configuration.targets))
+    return configuration.targets[name]
+
+
+def _choice(settings: TargetSettings, where: Where) -> Kubernetes:
+    """The caller's own way in, where they say one; else the configuration's, which may be a file that they have too."""
+    access = settings.access
+    if where.kubeconfig or where.context or not isinstance(access, KubeconfigAccess):
+        return Kubernetes(settings.name, where.kubeconfig, where.context)
+    return Kubernetes(settings.name, access.kubeconfig, access.context)
+
+
+def _origin(configuration: Configuration, unit: UnitKey) -> str | None:
+    """The repository that the controller reads this project from: objects say so in an annotation."""
+    allowed = (s for s in configuration.sources.values() if s.grants.allows_project(f"{unit.owner}/{unit.project}"))
+    return next((source.repository for source in allowed), None)
+
+
+def _secret_keys(declared: DeclaredState) -> dict[str, set[str]]:
+    """What endpoints read of Secrets."""
+    found: dict[str, set[str]] = defaultdict(set)
+    served = (s for d in declared.deployments.values() for s in d.versions.values())
+    for settings in (one for each in served for one in each.settings.values()):
+        for value in settings.environment.values():
+            if isinstance(value, SecretRef):
+                found[value.secret].add(value.key)
+    return found
