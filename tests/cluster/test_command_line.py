@@ -15,7 +15,7 @@ from controller.model.objects import annotation, at
 from tests.cluster.fixtures import Testbed
 from tests.cluster.people import Person, somebody
 from tests.cluster.stage import Stage, eventually, staged
-from tests.system.repository import DEPLOYMENT
+from tests.system.repository import DEPLOYMENT, version_file
 
 pytestmark = pytest.mark.cluster
 VIEWER, OPERATOR, CARETAKER = "pointsman-viewer", "pointsman-operator", "pointsman-caretaker"
@@ -100,6 +100,23 @@ def test_a_commit_that_no_controller_has_seen_is_waited_for_and_then_serves(stag
         back = stage.repository.move("v1")
         with stage.controller():
             stage.until_applied(back)
+
+
+def test_a_plan_by_the_controllers_configuration(stage: Stage, hire: Hire) -> None:
+    """What the controller left is what it would do: nothing; a new version is something. The caller may read no Secret."""
+    planner = hire(VIEWER, CARETAKER)
+    with stage.controller():
+        pass
+    config = str(stage.directory / "controller.yaml")
+    done = planner.types("plan", "--config", config, "--exit-code")
+    assert (done.code, "nothing to do" in done.out) == (0, True), done.out + done.err
+    stage.repository.write(version_file("v3"), {})
+    try:
+        done = planner.types("plan", "--config", config, "--exit-code")
+        assert (done.code, "v3" in done.out) == (2, True), done.out + done.err
+    finally:
+        (stage.repository.root / version_file("v3")).unlink()
+    assert "--config" in planner.types("plan").err
 
 
 def test_an_operator_pins_suspends_restarts_and_asks_again(stage: Stage, hire: Hire) -> None:
