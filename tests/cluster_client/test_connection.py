@@ -179,13 +179,18 @@ def test_the_first_of_several_files_chooses_the_context(write_kubeconfig: Write)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(Stalled, match="there is no kubeconfig .*nowhere"):
+    with pytest.raises(Stalled, match=r"there is no kubeconfig .*nowhere"):
         connect(kubeconfig=tmp_path / "nowhere")
 
 
 def test_a_missing_context_is_named(write_kubeconfig: Write) -> None:
     with pytest.raises(Stalled, match="elsewhere"):
         connect(kubeconfig=write_kubeconfig(), context="elsewhere")
+
+
+_COMPLETE = (
+    "current-context: a\ncontexts: [{name: a, context: {cluster: c, user: a}}]\nclusters: [{name: c, cluster: {server: x}}]\n"
+)
 
 
 @pytest.mark.parametrize(
@@ -198,10 +203,8 @@ def test_a_missing_context_is_named(write_kubeconfig: Write) -> None:
         "current-context: a\nusers: [{name: a, user: {token: " + TOKEN + "}}]\nclusters: []\ncontexts: []",
         "current-context: a\ncontexts: [{name: a, context: {cluster: c, user: a}}]\nclusters: [{name: c}]\n"
         "users: [{name: a, user: {token: " + TOKEN + "}}]",
-        "current-context: a\ncontexts: [{name: a, context: {cluster: c, user: a}}]\nclusters: [{name: c, cluster: {server: x}}]\n"
-        "users: [{user: {token: " + TOKEN + "}}]",
-        "current-context: a\ncontexts: [{name: a, context: {cluster: c, user: a}}]\nclusters: [{name: c, cluster: {server: x}}]\n"
-        'users: [{name: a, user: {token: "' + TOKEN + '\\nx"}}]',
+        _COMPLETE + "users: [{user: {token: " + TOKEN + "}}]",
+        _COMPLETE + 'users: [{name: a, user: {token: "' + TOKEN + '\\nx"}}]',
     ],
 )
 def test_a_broken_file_is_refused_without_a_word_of_it(tmp_path: Path, text: str) -> None:

@@ -7,6 +7,7 @@ import pytest
 from controller.cluster.client import KubernetesClient
 from controller.model.errors import Conflict, Forbidden, Stalled, Unavailable
 from controller.model.identity import ObjectKey
+from controller.model.objects import put
 
 from .conftest import TOKEN
 from .scripted import Scripted, answer, dripping, reset, status, text
@@ -205,3 +206,44 @@ def test_names_cannot_leave_their_place_in_a_path(client: KubernetesClient, serv
     server.script.append(status(404, "", "NotFound", name="../secrets?x"))
     assert client.get(ObjectKey("ConfigMap", "home", "../secrets?x")) is None
     assert server.asked[0].path == "/api/v1/namespaces/home/configmaps/..%2Fsecrets%3Fx"
+
+
+CREATED = {**OBJECT, "metadata": {**OBJECT["metadata"], "annotations": {"pointsman.dev/applied": "abc"}}}  # type: ignore[dict-item]
+OURS = {"manager": "pointsman", "operation": "Apply"}
+THEIRS = {"manager": "kubectl", "operation": "Update"}
+STATUS_WRITER = {"manager": "gateway", "operation": "Update", "subresource": "status"}
+
+
+def created(*writers: dict[str, str]) -> dict[str, object]:
+    return put(CREATED, list(writers), "metadata", "managedFields")
+
+
+def test_a_create_is_one_request(client: KubernetesClient, server: Scripted) -> None:
+    server.script.append(answer(STORED, 201))
+    assert client.apply(put(CREATED, "", "metadata", "resourceVersion")) == STORED
+    (asked,) = server.asked
+    assert asked.json["metadata"]["resourceVersion"] == "1"
+
+
+def test_a_create_whose_answer_was_lost_finds_its_own_object(client: KubernetesClient, server: Scripted) -> None:
+    server.script += [reset, status(409, "modified", "Conflict"), answer(created(OURS, STATUS_WRITER))]
+    assert client.apply(put(CREATED, "", "metadata", "resourceVersion")) == created(OURS, STATUS_WRITER)
+
+
+@pytest.mark.parametrize(
+    "found", [created(OURS, THEIRS), put(created(OURS), {}, "metadata", "annotations")], ids=["shared", "other"]
+)
+def test_a_create_whose_answer_was_lost_takes_nothing_elses(
+    client: KubernetesClient, server: Scripted, found: dict[str, object]
+) -> None:
+    server.script += [reset, status(409, "modified", "Conflict"), answer(found)]
+    with pytest.raises(Conflict):
+        client.apply(put(CREATED, "", "metadata", "resourceVersion"))
+
+
+def test_a_version_of_what_is_gone_leaves_nothing_behind(client: KubernetesClient, server: Scripted) -> None:
+    server.script += [answer(STORED, 201), answer({})]
+    with pytest.raises(Conflict, match="is not there"):
+        client.apply(put(OBJECT, "6", "metadata", "resourceVersion"))
+    assert server.asked[1].method == "DELETE"
+    assert server.asked[1].json["preconditions"]["uid"] == "1"
