@@ -21,14 +21,20 @@ def assess_deployment(deployment: Object) -> Assessment:
     return _count(status, wanted)
 
 
+def replica_failure(deployment: Object) -> str | None:
+    """Why pods cannot be made: a quota, an admission rule."""
+    return _words(deployment, "ReplicaFailure", "True")
+
+
 def _refusal(deployment: Object) -> str | None:
-    """Why pods cannot be made (a quota, an admission rule), or that none came up within the Deployment's own deadline."""
+    """That, or that no pod came up within the Deployment's own deadline."""
+    return replica_failure(deployment) or _words(deployment, "Progressing", "False", "ProgressDeadlineExceeded")
+
+
+def _words(deployment: Object, kind: str, status: str, reason: str | None = None) -> str | None:
     for condition in at(deployment, "status", "conditions", default=()):
-        kind, status, reason = condition.get("type"), condition.get("status"), condition.get("reason")
-        failed = kind == "ReplicaFailure" and status == "True"
-        late = kind == "Progressing" and status == "False" and reason == "ProgressDeadlineExceeded"
-        if failed or late:
-            return f"{reason}: {condition.get('message', '')}".rstrip(": ")
+        if (condition.get("type"), condition.get("status")) == (kind, status) and reason in (None, condition.get("reason")):
+            return f"{condition.get('reason')}: {condition.get('message', '')}".rstrip(": ")
     return None
 
 

@@ -9,6 +9,7 @@ from controller.model.changes import Gate
 from controller.model.desired import Workload
 from controller.model.diagnostics import Subject
 from controller.model.images import BuildFailure, Image
+from controller.model.routes import backend_of
 from controller.plan.capacity import shortage, waits_for_node
 from controller.plan.fact_names import version_url
 from controller.plan.likely_cause import likely_cause
@@ -59,13 +60,19 @@ def _without_replicas(view: View, workload: Workload, counted: str, wanted: int)
     words = _why(view, workload) or (f": {found.message}" if found else "")
     if not (found or waits_for_node(view.pods(workload.name))):
         return Gate(subject, "NotReady", counted + words)
-    surge = view.desired.rollout.strategy == "surge"
+    surge = view.desired.rollout.strategy == "surge" and _replaces(view, workload)
     hint = " (`rollout: {strategy: recreate}` stops the old one first)" if surge else ""
     return Gate(subject, "WaitingForCapacity", counted + words + hint)
 
 
+def _replaces(view: View, workload: Workload) -> bool:
+    """Whether another workload of its endpoint has room now that this one could take over."""
+    serving = (backend_of(routes.get(workload.endpoint)) for routes in view.alias_routes.values())
+    return any(name not in (None, workload.name) for name in serving)
+
+
 def _why(view: View, workload: Workload) -> str:
-    words = explain_pods(view.pods(workload.name))
+    words = explain_pods(view.pods(workload.name)) or view.refused_pods(workload.name)
     if not words:
         return ""
     cause = likely_cause(words, workload.spec)

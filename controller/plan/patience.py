@@ -55,8 +55,8 @@ def given_up_gate(subject: Subject, what: str, words: str) -> Gate:
 
 
 def _has_started(view: View, workload: str) -> bool:
-    """Whether a pod was scheduled and its image pulled."""
-    return any(_pod_has_started(pod) for pod in view.pods(workload))
+    """Whether a pod was scheduled and its image pulled, or there will be none."""
+    return view.refused_pods(workload) is not None or any(_pod_has_started(pod) for pod in view.pods(workload))
 
 
 def _pod_has_started(pod: Object) -> bool:

@@ -10,7 +10,7 @@ from controller.model.changes import Change, Gate, Hold, Operation, Plan
 from controller.model.desired import DesiredState
 from controller.model.diagnostics import Diagnostic, Subject
 from controller.model.identity import ObjectKey, UnitKey
-from controller.model.images import ImageSpec
+from controller.model.images import Image, ImageSpec
 from controller.model.objects import key_of
 from controller.model.observed import ObservedState
 from controller.model.record import Fact, FactKind, UnitRecord
@@ -116,7 +116,7 @@ def _assemble(made: _Decisions) -> Plan:
         golden=tuple(check for s in switches.values() for check in s.golden),
         confirms=tuple(check for s in switches.values() for check in s.confirms),
         inventory=_inventory(view, items),
-        warnings=(*view.desired.notices, *_left_alone(view), *retirement.warnings, *interruptions(view, switches)),
+        warnings=(*view.desired.notices, *_image_warnings(view), *_left_alone(view), *retirement.warnings, *interruptions(view, switches)),
         wake=min((g.until for g in gates if g.until), default=None),
         unchanged=sum(c.operation is Operation.UNCHANGED for c in items),
         failures=failures,
@@ -141,6 +141,12 @@ def _mistakes(view: View) -> Iterator[Hold]:
 def _builds(view: View) -> Iterator[ImageSpec]:
     missing = {w.spec.key: w.spec for _, w in sorted(view.desired.workloads.items()) if w.image is None}
     yield from missing.values()
+
+
+def _image_warnings(view: View) -> tuple[str, ...]:
+    """What whoever built the images has to say about them, before a pod does."""
+    built = ((w.endpoint, w.image) for _, w in sorted(view.desired.workloads.items()) if isinstance(w.image, Image))
+    return tuple(dict.fromkeys(f"{endpoint}: {warning}" for endpoint, image in built for warning in image.warnings))
 
 
 def _left_alone(view: View) -> Iterator[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
+from controller.health.deployment import replica_failure
 from controller.health.routing import route_accepted
 from controller.health.slices import ready_addresses
 from controller.model import labels
@@ -118,6 +119,11 @@ class View:
 
     def pods(self, workload: str) -> tuple[Object, ...]:
         return self.observed.pods.get(workload, ())
+
+    def refused_pods(self, workload: str) -> str | None:
+        """Why the cluster makes no pods of a workload: a quota, an admission rule."""
+        found = self.deployment(workload)
+        return replica_failure(found) if found else None
 
     def ready(self, workload: str) -> int:
         return self._count(workload, "readyReplicas")

@@ -29,7 +29,7 @@ from controller.model.routes import with_backend
 from controller.model.secret import Secret
 from controller.plan.compare import compare, marked
 from controller.plan.planner import plan
-from controller.plan.sizes import owns_replicas
+from controller.plan.sizes import owns_replicas, resized
 from controller.render.images import image_spec
 from controller.render.renderer import render
 from controller.source.local import WorkingDirectory
@@ -180,6 +180,22 @@ def test_the_second_plan_of_a_unit_that_was_applied_writes_nothing(
         found[change.key] = client.get(change.key) or {}
     second = plan(desired, ObservedState(objects=found, secrets=secrets), replace(record, inventory=first.inventory), 0.0)
     assert [(str(change.key), change.fields) for change in second.changes] == []
+
+
+def test_a_workload_that_left_git_can_be_resized_and_come_back(
+    client: KubernetesClient, declared: DeclaredState, namespace: str
+) -> None:
+    """Its declaration is gone then, so it is applied as the API server has it."""
+    desired = desired_state(declared, "americas", replace(PROFILE, namespace=namespace))
+    workload = desired.workloads["20181002.0", "greet-me"]
+    key = ObjectKey("Deployment", namespace, workload.name)
+    empty = {**workload.deployment, "spec": {**workload.deployment["spec"], "replicas": 0}}
+    _applied(client, empty)
+    change = compare(resized(client.get(key) or {}, 1), client.get(key), reason="")
+    client.apply(change.desired or {})
+    assert at(client.get(key) or {}, "spec", "replicas") == 1
+    _applied(client, empty)
+    assert compare(empty, client.get(key), reason="").operation is Operation.UNCHANGED
 
 
 def test_an_autoscaler_keeps_the_number_that_it_chose(

@@ -39,6 +39,13 @@ def says(obj: dict[str, object], name: str, endpoint: str) -> bool:
     return bool(notes.get(labels.VERSION) == name and notes.get(labels.ENDPOINT) == endpoint)
 
 
+def test_what_the_builder_warns_of_is_in_the_plan_once_for_each_endpoint() -> None:
+    world = World()
+    world.warnings = ("the image runs as root",)
+    world.declare(deployment([*V[:2]], {}))
+    assert world.plan().warnings == ("greet: the image runs as root", "predict: the image runs as root")
+
+
 # deletion
 
 

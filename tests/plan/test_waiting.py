@@ -70,6 +70,16 @@ def test_waiting_for_capacity_has_a_deadline_too() -> None:
     assert any("production" in f.message for f in world.run().failures)
 
 
+def test_pods_that_the_cluster_refuses_to_make_say_so_and_wait_no_longer_than_others() -> None:
+    world = serving()
+    only(world, "forbidden")
+    promote(world)
+    assert any("FailedCreate: pods is forbidden: exceeded quota: small" in g.message for g in world.run().gates)
+    world.now += 31
+    assert {f.reason for f in world.run().failures} == {"GivenUp"}
+    assert served(world) == {V1}
+
+
 def test_given_up_is_tried_again_by_reconcile_or_by_another_target_only() -> None:
     world = serving()
     only(world, "crash")

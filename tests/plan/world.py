@@ -84,7 +84,7 @@ def deployment(
 
 
 class World:
-    """Objects, record and clock; `behaviour(workload)` says what becomes of a started workload: ready, crash or pending."""
+    """Objects, record and clock; `behaviour(workload)` says what becomes of one: ready, crash, pending, forbidden and so on."""
 
     def __init__(self) -> None:
         self.now = 1_000_000.0
@@ -112,6 +112,7 @@ class World:
         self.nodes: tuple[NodeRoom, ...] | None = None
         self.refused: Callable[[Object], str | None] = lambda route: None
         self.silent = False
+        self.warnings: tuple[str, ...] = ()
         self.confirming = True
 
     # declared side
@@ -143,7 +144,7 @@ class World:
         specs = [image_spec(state, v, e, self.profile) for v in versions.values() for e in v.endpoints]
         images: dict[str, ImageState] = {key: BuildFailure(key, words) for key, words in self.unbuildable.items()}
         built = (s.key for s in specs if self.built(s.key) and s.key not in images)
-        images |= {key: Image(key, f"pointsman.local/x@sha256:{key}", key) for key in built}
+        images |= {key: Image(key, f"pointsman.local/x@sha256:{key}", key, warnings=self.warnings) for key in built}
         return render(state, "americas", self.profile, images, users=self.users, snapshot=snapshot, rewritten=self.rewritten)
 
     # target side
@@ -153,7 +154,8 @@ class World:
         slices: dict[str, tuple[Object, ...]] = {}
         for key, obj in self.objects.items():
             if key.kind == "Deployment" and obj["metadata"]["namespace"] == UNIT.namespace:
-                pods[key.name] = tuple(_pod(self.behaviour(key.name)) for _ in range(self.replicas(key.name)))
+                count = self.replicas(key.name) if self.behaviour(key.name) != "forbidden" else 0
+                pods[key.name] = tuple(_pod(self.behaviour(key.name)) for _ in range(count))
                 ready = self.ready(key.name)
                 slices[key.name] = tuple(_slice(f"10.0.0.{n}") for n in range(ready))
         objects = {k: self._with_status(o) for k, o in self.objects.items()}
@@ -174,7 +176,11 @@ class World:
             name = obj["metadata"]["name"]
             ready = self.ready(name)
             counts = {"readyReplicas": ready, "availableReplicas": ready, "replicas": self.replicas(name)}
-            return {**obj, "status": {"observedGeneration": obj["metadata"]["generation"], "updatedReplicas": ready, **counts}}
+            words = {"reason": "FailedCreate", "message": "pods is forbidden: exceeded quota: small"}
+            failed = {"conditions": [{"type": "ReplicaFailure", "status": "True", **words}]}
+            said = failed if self.behaviour(name) == "forbidden" else {}
+            status = {"observedGeneration": obj["metadata"]["generation"], "updatedReplicas": ready, **counts, **said}
+            return {**obj, "status": status}
         if obj["kind"] == "HTTPRoute":
             generation = obj["metadata"]["generation"]
             if self.silent:
