@@ -15,10 +15,11 @@ from controller.model.objects import annotation, at
 from tests.cluster.fixtures import Testbed
 from tests.cluster.people import Person, somebody
 from tests.cluster.stage import Stage, eventually, staged
-from tests.system.repository import DEPLOYMENT, version_file
+from tests.system.repository import DEPLOYMENT, alias_file
 
 pytestmark = pytest.mark.cluster
-VIEWER, OPERATOR, CARETAKER = "pointsman-viewer", "pointsman-operator", "pointsman-caretaker"
+VIEWER, PLANNER = "pointsman-viewer", "pointsman-planner"
+OPERATOR, CARETAKER = "pointsman-operator", "pointsman-caretaker"
 Hire = Callable[..., Person]
 
 
@@ -103,19 +104,19 @@ def test_a_commit_that_no_controller_has_seen_is_waited_for_and_then_serves(stag
 
 
 def test_a_plan_by_the_controllers_configuration(stage: Stage, hire: Hire) -> None:
-    """What the controller left is what it would do: nothing; a new version is something. The caller may read no Secret."""
-    planner = hire(VIEWER, CARETAKER)
+    """What the controller left is what it would do: nothing; a moved alias is something. The caller may read no Secret."""
+    planner = hire(VIEWER, PLANNER)
     with stage.controller():
         pass
     config = str(stage.directory / "controller.yaml")
     done = planner.types("plan", "--config", config, "--exit-code")
     assert (done.code, "nothing to do" in done.out) == (0, True), done.out + done.err
-    stage.repository.write(version_file("v3"), {})
+    stage.repository.write(alias_file(), {"version": "v2"})
     try:
         done = planner.types("plan", "--config", config, "--exit-code")
-        assert (done.code, "v3" in done.out) == (2, True), done.out + done.err
+        assert (done.code, "production/say" in done.out) == (2, True), done.out + done.err
     finally:
-        (stage.repository.root / version_file("v3")).unlink()
+        stage.repository.git("checkout", "--", alias_file())
     assert "--config" in planner.types("plan").err
 
 
