@@ -5,6 +5,7 @@ An error, an empty answer or a branch that is not there is never a state: what w
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shutil
@@ -12,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from controller.model.errors import Stalled, Transient
+from controller.model.errors import PointsmanError, Stalled, Transient
 from controller.model.identity import content_hash, slug
 from controller.model.source import Revision
 from controller.source.git import Git, without_credentials
@@ -20,6 +21,7 @@ from controller.source.objects import ObjectReader, is_id
 from controller.source.repository import Repository
 
 FETCH_TIMEOUT = 900.0
+_log = logging.getLogger(__name__)
 _FETCHED = "refs/pointsman/fetched"
 _SCP_LIKE = re.compile(r"[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:(?!:)[^\s]+\Z")
 _REMOTE = frozenset({"https", "ssh"})
@@ -67,6 +69,7 @@ class BareCopy:
         verify(commit)
         self._git.run("update-ref", "--", reference, commit)
         self._git.run("symbolic-ref", "HEAD", reference)
+        self._tidy()
         return True
 
     def revision(self) -> Revision:
@@ -79,6 +82,13 @@ class BareCopy:
     def is_shallow_at(self, commit: str) -> bool:
         """Whether the history was cut off below this commit."""
         return Repository.at(self.git_dir).is_shallow_at(commit)
+
+    def _tidy(self) -> None:
+        """Packs of fetches add up over months; git itself decides whether joining them is worth it."""
+        try:
+            self._git.run("gc", "--auto", "--quiet", timeout=FETCH_TIMEOUT)
+        except PointsmanError as error:
+            _log.info("the mirror of %s was not tidied: %s", self.name, error)
 
     def _create(self) -> None:
         """Made aside and moved into place, so that a killed process leaves no half of a mirror."""
