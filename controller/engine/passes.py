@@ -101,8 +101,8 @@ class Passes:
         if _same(wanted, stored) and not _is_worth_a_write(planned, stored):
             return stored
         applied = made.revision if made.is_settled else stored.applied
-        source, commits = work.publication.snapshot.source, {**stored.commits, **_resolved(work)}
-        written = self._write(work, replace(wanted, attempted=made.revision, applied=applied, source=source, commits=commits))
+        origin = work.publication.origin
+        written = self._write(work, replace(wanted, attempted=made.revision, applied=applied, source=origin))
         self._questions.written(work.unit, answers)
         self._observer(Step.RECORD_WRITTEN)
         return written
@@ -176,13 +176,6 @@ def _is_worth_a_write(planned: PlannedUnit, stored: UnitRecord) -> bool:
 def _is_off_the_line(planned: PlannedUnit, stored: UnitRecord) -> bool:
     """Whether the applied revision cannot be compared with the next one: there is none, or history was rewritten since."""
     return not stored.applied or (planned.desired is not None and planned.desired.rewritten)
-
-
-def _resolved(work: UnitWork) -> dict[str, str]:
-    """The commits of the unit's versions, as far as git alone decided them for good."""
-    found = work.publication.declared.deployments.get(work.unit.deployment)
-    served = found.versions.values() if found else ()
-    return {s.version.name: s.version.commit for s in served if s.version.commit and not s.version.provisional}
 
 
 def _same(wanted: UnitRecord, stored: UnitRecord) -> bool:

@@ -8,6 +8,8 @@ from controller.model.errors import Conflict, PointsmanError, Stalled, Waiting
 
 FIRST, SOON, MOST = 1.0, 30.0, 300.0
 """Seconds after one failure, and at most after many: of the other side, of ours."""
+REFUSED = 60.0
+"""Seconds at most until a refusal is tried again: a person mends it, and nothing tells us."""
 RESYNC = 600.0
 """Seconds after which a unit is looked at although nothing asked for it."""
 
@@ -15,14 +17,14 @@ RESYNC = 600.0
 def pause_after(error: Exception, attempt: int, spread: random.Random) -> float:
     """Seconds until the next try: doubling with jitter up to five minutes; a lost race is tried again at once.
 
-    `attempt` counts from 1. What needs a person is looked at again only with the resync.
+    `attempt` counts from 1.
     """
     if isinstance(error, Waiting):
         return error.after
     if isinstance(error, Conflict):
         return min(0.05 * attempt, FIRST)
     if isinstance(error, Stalled):
-        return RESYNC
+        return backoff(attempt, REFUSED, spread)
     return backoff(attempt, SOON if isinstance(error, PointsmanError) else MOST, spread)
 
 

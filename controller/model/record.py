@@ -48,7 +48,6 @@ class UnitRecord:
 
     unit: UnitKey
     inventory: frozenset[ObjectKey] = frozenset()
-    commits: Mapping[str, str] = field(default_factory=dict)
     bases: Mapping[str, str] = field(default_factory=dict)
     facts: tuple[Fact, ...] = ()
     conditions: tuple[Condition, ...] = ()

@@ -66,7 +66,7 @@ def _document(record: UnitRecord) -> dict[str, Any]:
         "attempted": record.attempted,
         "applied": record.applied,
         "inventory": sorted(str(key) for key in record.inventory),
-        "resolved": {"commits": dict(record.commits), "bases": dict(record.bases)},
+        "resolved": {"bases": dict(record.bases)},
         "facts": [[f.kind.value, f.subject, f.input, f.revision, f.at, f.detail] for f in record.facts],
         "conditions": [[c.type, c.status, c.reason, c.message, c.since] for c in record.conditions],
     }
@@ -78,7 +78,6 @@ def _record(document: dict[str, Any], meta: Object) -> UnitRecord:
     return UnitRecord(
         unit=UnitKey.parse(document["unit"]),
         inventory=frozenset(ObjectKey.parse(key) for key in document["inventory"]),
-        commits=document["resolved"]["commits"],
         bases=document["resolved"]["bases"],
         facts=tuple(Fact(FactKind(kind), *rest) for kind, *rest in document["facts"]),
         conditions=tuple(Condition(*item) for item in document["conditions"]),
