@@ -18,6 +18,7 @@ from tests.system.repository import Repository
 pytestmark = pytest.mark.cluster
 ALIASES = {"production": "20181002.0", "staging": "20181003.0"}
 NAMES = {**ALIASES, **{version: version for version in ALIASES.values()}}
+URLS = [*product(("americas", "europe"), NAMES)]
 REQUESTS = 50
 
 
@@ -48,7 +49,7 @@ def stage(testbed: Testbed, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield found
 
 
-@pytest.mark.parametrize(("deployment", "name"), product(("americas", "europe"), NAMES))
+@pytest.mark.parametrize(("deployment", "name"), URLS)
 def test_greet_me_answers_every_request_in_a_row(deployment: str, name: str, stage: Stage) -> None:
     """Its server ends after every answer: what stands before it hides that."""
     here = stage.of(deployment)
@@ -60,7 +61,7 @@ def test_greet_me_answers_every_request_in_a_row(deployment: str, name: str, sta
     assert f"PATH_INFO = '{here.path(name, 'greet-me')}'" in answer.text
 
 
-@pytest.mark.parametrize(("deployment", "name"), product(("americas", "europe"), NAMES))
+@pytest.mark.parametrize(("deployment", "name"), URLS)
 def test_predict_digit_reads_a_picture_under_every_url(deployment: str, name: str, stage: Stage) -> None:
     here = stage.of(deployment)
     picture = (sample_directory() / "digits" / "7.png").read_bytes()
