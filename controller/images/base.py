@@ -10,6 +10,7 @@ from typing import Any
 from controller.images.layers import ROOT
 
 _NUMERIC = re.compile(r"(\d+)(?::(\d+))?")
+_FIRST_FREE_PORT = 1024
 _ROOT_USERS = ("", "0", "root")
 
 
@@ -54,6 +55,17 @@ class Base:
                 f"the base image runs as {self.user!r}: only a numeric user can be given the code directory to write to"
             )
         return tuple(found)
+
+
+def port_complaint(port: int, security: str) -> str | None:
+    """Why a server may not be able to listen on `port` under a security profile; None where it can.
+
+    Both profiles drop every capability, and containerd before 2.0 lets nobody without `NET_BIND_SERVICE` use a port below
+    1024 (https://github.com/containerd/containerd/blob/main/docs/cri/config.md, `enable_unprivileged_ports`).
+    """
+    if port >= _FIRST_FREE_PORT or security == "none":
+        return None
+    return f"port {port} may be refused to the endpoint by the security profile `{security}`; use one of 1024 or more"
 
 
 def restricted_complaint(user: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -124,6 +125,28 @@ def test_users_that_will_not_do_are_warned_of(
         assert builder.find(spec_for(registry)) == image
     assert bool(image.warnings) == bool(complaint)
     assert (complaint or "") in " ".join(image.warnings)
+
+
+@pytest.mark.parametrize(
+    ("port", "security", "warned"), [(80, "root-bounded", True), (80, "none", False), (1024, "restricted", False)]
+)
+def test_ports_that_may_be_refused_are_warned_of(
+    registry: Registry, tmp_path: Path, port: int, security: str, warned: bool
+) -> None:
+    with builder_for(registry, tmp_path / "cache", security=security) as builder:
+        image = builder.build(spec_for(registry, port=port), CODE, silent)
+    assert any(f"port {port} may be refused" in warning for warning in image.warnings) == warned
+
+
+def test_cleaning_gives_the_disk_back_and_harms_nothing(registry: Registry, tmp_path: Path) -> None:
+    with builder_for(registry, tmp_path / "cache") as builder:
+        image = builder.build(spec_for(registry), CODE, silent)
+        blobs = Layout(tmp_path / "cache" / "layout").blobs
+        assert list(blobs.iterdir())
+        builder.clean(time.time() + 60)
+        assert not list(blobs.iterdir())
+        assert builder.find(spec_for(registry)) == image
+        assert builder.build(spec_for(registry, port=9000), CODE, silent)
 
 
 def test_code_change_sends_the_code_and_nothing_else(registry: Registry, builder: RegistryBuilder) -> None:

@@ -14,8 +14,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from controller.images.assembly import own_layers
-from controller.images.base import restricted_complaint
+from controller.images.base import port_complaint, restricted_complaint
 from controller.images.build import Build
+from controller.images.cleaning import ImageCleaner
 from controller.images.durable import disk_errors, exclusive
 from controller.images.files import FileCache
 from controller.images.host import HOST
@@ -103,7 +104,7 @@ class RegistryBuilder:
                 return None
             document = found.document
             self._bases.remember(digest, "image", document)
-        return Image(spec.key, f"{spec.repository}@{digest}", digest, base_digest_of(document), self._warnings(document))
+        return Image(spec.key, f"{spec.repository}@{digest}", digest, base_digest_of(document), self._warnings(spec, document))
 
     def build(self, spec: ImageSpec, code: CodeReader, progress: Progress) -> Image:
         """Build what is missing, tag last. One build per key at a time, of all processes that share the cache."""
@@ -117,6 +118,10 @@ class RegistryBuilder:
             message = f"the image {spec.tag} vanished from its registry as soon as it was pushed"
             raise Transient(message, hint="find out what else cleans up there; it is tried again")
         return found
+
+    def clean(self, before: float) -> None:
+        """Give back the disk of layers made before a time (seconds since the epoch); they are made again when needed."""
+        ImageCleaner(self._layout.root, self._cache).remove_unnamed((), before)
 
     def _build(self, spec: ImageSpec, code: CodeReader, progress: Progress) -> None:
         def tick() -> None:
@@ -172,9 +177,10 @@ class RegistryBuilder:
             raise Stalled(message, hint="the target's registry and its builder's must be the same")
         return self._location.below(name)
 
-    def _warnings(self, document: dict[str, Any]) -> tuple[str, ...]:
-        complaint = restricted_complaint(user_of(document)) if self._security == "restricted" else None
-        return (*warnings_of(document), *((complaint,) if complaint else ()))
+    def _warnings(self, spec: ImageSpec, document: dict[str, Any]) -> tuple[str, ...]:
+        """What the build had to say, and what the target's security profile will."""
+        user = restricted_complaint(user_of(document)) if self._security == "restricted" else None
+        return (*warnings_of(document), *filter(None, (user, port_complaint(spec.port, self._security))))
 
 
 class _OneAtATime:
