@@ -155,6 +155,8 @@ def _remove(found: Claim) -> None:
     if node is not None and node.is_alive():
         os.kill(node.pid, signal.SIGKILL)
         _until(lambda: not node.is_alive(), f"process {node.pid} to end")
+    # The kernel takes a namespace's devices away some time after its last process.
+    _until(lambda: not network.is_connected(found.layout), f"{found.layout.device} to go")
     for hierarchy in _hierarchies():
         top = hierarchy / found.layout.cgroup
         _until(partial(_without_groups, top), f"{top} to be empty")

@@ -6,6 +6,7 @@ import json
 import subprocess
 from collections.abc import Iterable
 from ipaddress import IPv4Network
+from pathlib import Path
 
 from tests.cluster.layout import Layout
 
@@ -13,6 +14,11 @@ from tests.cluster.layout import Layout
 def is_free(layout: Layout) -> bool:
     """Does nothing on this machine lead to the cluster's addresses yet?"""
     return not any(known.overlaps(own) for known in _routes() for own in (layout.link, layout.pods))
+
+
+def is_connected(layout: Layout) -> bool:
+    """Is the cluster's device there?"""
+    return Path("/sys/class/net", layout.device).exists()
 
 
 def connect(layout: Layout, node: int) -> None:

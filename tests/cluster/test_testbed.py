@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
@@ -129,14 +130,32 @@ def test_a_stopped_cluster_leaves_nothing(namespace: str) -> None:
     assert traces(layout) == []
 
 
-def test_the_cluster_of_a_killed_run_goes_too() -> None:
+@contextmanager
+def another_run() -> Iterator[tuple[Layout, subprocess.Popen[str]]]:
+    """A process that has started a cluster and is killed at the end."""
     command = [sys.executable, "-c", _STARTS_ONE]
     with subprocess.Popen(command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
         try:
             assert run.stdout is not None
             state = Path(run.stdout.readline().strip())
-            layout = next(found.layout for found in claims.claimed() if found.state == state)
-            assert traces(layout)
+            yield next(found.layout for found in claims.claimed() if found.state == state), run
         finally:
-            os.kill(run.pid, signal.SIGKILL)
-    eventually(lambda: traces(layout) == [], f"left: {traces(layout)}")
+            run.kill()
+
+
+def test_the_cluster_of_a_killed_run_goes_too() -> None:
+    with another_run() as (layout, _):
+        assert traces(layout)
+    eventually(lambda: traces(layout) == [], "the cluster is still there")
+
+
+def test_the_next_run_removes_what_nobody_could(second_testbed: Testbed) -> None:
+    with another_run() as (layout, run):
+        (keeper,) = [
+            path for path in Path("/proc").glob("[0-9]*/cmdline") if _names(path, f"tests.cluster.keeper\0{run.pid}\0")
+        ]
+        os.kill(int(keeper.parent.name), signal.SIGKILL)
+    assert traces(layout)
+    claims.tidy()
+    assert traces(layout) == []
+    assert traces(second_testbed.parts().layout)
