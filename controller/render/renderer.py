@@ -15,6 +15,7 @@ from controller.model.source import Revision, Snapshot
 from controller.render.access import guard
 from controller.render.bases import base_notices
 from controller.render.routing import alias_routes, timeout_notices, version_route
+from controller.render.scaling import scale_notices
 from controller.render.scope import Scope
 from controller.render.unit import namespace, service_account
 from controller.render.workload import workload
@@ -41,12 +42,13 @@ def render(
     scope = Scope(UnitKey(declared.owner, declared.project, deployment), target, snapshot.source if snapshot else "")
     guarded = guard(scope, found, users)
     pairs = [(version, endpoint) for version, served in found.versions.items() for endpoint in served.version.endpoints]
+    workloads = _workloads(scope, declared, found, images)
     desired = DesiredState(
         unit=scope.unit,
         revision=declared.revision,
         namespace=scope.namespace,
         shared=(namespace(scope), service_account(scope), *guarded.objects),
-        workloads=_workloads(scope, declared, found, images),
+        workloads=workloads,
         version_routes={(v, e): version_route(scope, guarded, found.versions[v], e) for v, e in pairs},
         aliases={name: alias_routes(scope, guarded, found, alias) for name, alias in found.aliases.items()},
         held=_held(declared, deployment),
@@ -54,7 +56,7 @@ def render(
         rollout=found.rollout,
         drain_seconds=target.drain_seconds,
         rewritten=rewritten,
-        notices=(*base_notices(found, target), *timeout_notices(target, found)),
+        notices=(*base_notices(found, target), *timeout_notices(target, found), *scale_notices(workloads.values())),
         target=target,
         guards=guarded.keys,
     )

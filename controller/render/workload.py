@@ -60,7 +60,7 @@ def workload(
         scale=settings.scale,
         spec=spec,
         image=image,
-        autoscaler=scaling.autoscaler(scope, name, settings.scale, said),
+        autoscaler=scaling.autoscaler(scope, name, settings.scale, pods.resources, said),
         disruption=scaling.disruption(scope, name, said),
         secrets=_needed_secrets(pods.environment, served_by.basic_auth),
         golden=found.golden,

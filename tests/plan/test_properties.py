@@ -71,6 +71,7 @@ class Pin:
 SETTINGS = st.builds(
     EndpointSettings,
     scale=st.sampled_from([Scale(), Scale(2, 2), Scale(1, 4, 70), Scale(0, 3, 70), Scale(3, 3)]),
+    resources=st.just({"cpu": {"min": 1}}),
     timeout=st.sampled_from([60.0, 5.0]),
     environment=st.sampled_from([{}, {"A": "1"}, {"A": "2"}, {"TOKEN": SecretRef("api", "token")}]),
 )

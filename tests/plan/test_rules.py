@@ -18,6 +18,7 @@ from tests.plan.world import UNIT, World, alias_file, deployment, version
 
 pytestmark = pytest.mark.pure
 V = tuple(f"2018100{n}.0" for n in range(1, 8))
+CPU = {"cpu": {"min": 1}}
 WARM = Rollout(keep_warm=100.0)
 
 
@@ -233,7 +234,7 @@ def route_of(world: World, name: str) -> str:
 
 
 def test_the_new_matches_what_serves_until_the_old_has_drained() -> None:
-    scale = EndpointSettings(scale=Scale(1, 10, 70))
+    scale = EndpointSettings(scale=Scale(1, 10, 70), resources=CPU)
     world = settled(World(), [*V[:2]], {"production": V[0]}, scale, rollout=WARM)
     name = next(n for n in world.backends("production") if "predict" in n)
     key = ObjectKey("HorizontalPodAutoscaler", UNIT.namespace, name)
@@ -253,13 +254,13 @@ def test_the_new_matches_what_serves_until_the_old_has_drained() -> None:
 
 
 def test_an_autoscaler_takes_over_a_number_that_is_ours_without_dropping_it() -> None:
-    fixed = EndpointSettings(scale=Scale(3, 3))
+    fixed = EndpointSettings(scale=Scale(3, 3), resources=CPU)
     world = settled(World(), [V[0]], {"production": V[0]}, fixed)
     name = next(n for n in world.backends("production") if "predict" in n)
     key = ObjectKey("Deployment", UNIT.namespace, name)
     entry = {"manager": labels.FIELD_MANAGER, "operation": "Apply", "fieldsV1": {"f:spec": {"f:replicas": {}}}}
     world.objects[key] = put(world.objects[key], [entry], "metadata", "managedFields")
-    world.declare(deployment([V[0]], {"production": V[0]}, EndpointSettings(scale=Scale(2, 6, 70))))
+    world.declare(deployment([V[0]], {"production": V[0]}, EndpointSettings(scale=Scale(2, 6, 70), resources=CPU)))
     change = next((c for c in world.plan().changes if c.key == key), None)
     assert change is not None
     assert at(change.desired or {}, "spec", "replicas") == 3

@@ -79,7 +79,7 @@ def test_setting_change_moves_and_retires_the_old() -> None:
 
 def test_capacity_is_matched() -> None:
     world = World()
-    settings = EndpointSettings(scale=Scale(1, 10, 70))
+    settings = EndpointSettings(scale=Scale(1, 10, 70), resources={"cpu": {"min": 1}})
     world.declare(deployment([V1, V2], {"production": V1}, settings))
     world.settle()
     assert world.settle().is_settled

@@ -21,9 +21,11 @@ from declared_examples import (
     declared,
     rendered,
     snapshot,
+    with_endpoint,
 )
 
 from controller.model import labels
+from controller.model.declared import EndpointDefinition, EndpointSettings, Scale, VersionEndpoint
 from controller.model.desired import DesiredState
 from controller.model.diagnostics import Diagnostic, Location, Severity, Subject
 from controller.model.errors import Stalled
@@ -160,3 +162,12 @@ def test_a_deployment_that_left_git_has_nothing() -> None:
     assert gone.gone
     assert gone.namespace == unit.namespace
     assert list(every_object(gone)) == []
+
+
+def test_bounds_without_a_cpu_request_are_a_fixed_size_and_a_notice() -> None:
+    plain = VersionEndpoint(EndpointDefinition("web", "python:3.11", command="serve"), "python:3.11")
+    desired = rendered(with_endpoint(plain, EndpointSettings(scale=Scale(2, 5))))
+    assert [w.autoscaler for w in desired.workloads.values()] == [None]
+    assert "web has no CPU request to measure load against, so it stays at scale.min 2" in desired.notices
+    limited = rendered(with_endpoint(plain, EndpointSettings(scale=Scale(2, 5), resources={"cpu": {"max": 1}})))
+    assert all(w.autoscaler for w in limited.workloads.values())
