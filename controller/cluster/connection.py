@@ -16,6 +16,7 @@ from urllib3.exceptions import HTTPError, SSLError
 
 from controller.cluster.credentials import SERVICE_ACCOUNT, Access, from_service_account
 from controller.cluster.kubeconfig import DEFAULT_KUBECONFIG, from_kubeconfig
+from controller.cluster.one_write import send_in_one_write
 from controller.model.errors import PointsmanError, Stalled, Unavailable
 
 CONNECT_TIMEOUT = 10.0
@@ -147,7 +148,9 @@ class Connection:
     def _pool(self, access: Access) -> urllib3.PoolManager:
         access.configuration.connection_pool_maxsize = self._pool_size
         access.configuration.keep_alive = True
-        return RESTClientObject(access.configuration).pool_manager
+        pool = RESTClientObject(access.configuration).pool_manager
+        send_in_one_write(pool)
+        return pool
 
 
 def raise_unreachable(server: str, error: Exception) -> NoReturn:
