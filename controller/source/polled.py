@@ -58,12 +58,8 @@ class PolledMirror:
         self._wake.set()
 
     def token(self) -> str:
-        """Differs when there is something new to read. Raises why there is nothing yet."""
-        if self._mirror.was_read:
-            return self._mirror.token()
-        if self.error:
-            raise self.error
-        return ""
+        """Differs when there is something new to read; empty before the first reading, about which `error` tells."""
+        return self._mirror.token() if self._mirror.was_read else ""
 
     def snapshot(self) -> Snapshot:
         """What the verified revision declares, with what it claims of files in vain."""

@@ -75,7 +75,7 @@ class _ServerOfSix(_Server):
 
 
 class HealthServer:
-    """A context manager; `checks` maps paths to what they ask. Raises Stalled when the address cannot be had."""
+    """Takes the address at once; `checks` maps paths to what they ask. Raises Stalled when the address cannot be had."""
 
     def __init__(self, address: tuple[str, int], checks: Mapping[str, Check]) -> None:
         handler = type("Handler", (_Handler,), {"checks": dict(checks)})
@@ -93,11 +93,20 @@ class HealthServer:
         """The one that it listens on, also where 0 was asked for."""
         return int(self._server.server_address[1])
 
-    def __enter__(self) -> Self:
+    def start(self) -> None:
+        """Answer from now on; until then callers wait, because the address is taken already."""
         self._thread.start()
+
+    def close(self) -> None:
+        """Give the address back, whether it was started or not."""
+        if self._thread.is_alive():
+            self._server.shutdown()
+            self._thread.join()
+        self._server.server_close()
+
+    def __enter__(self) -> Self:
+        self.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self.close()

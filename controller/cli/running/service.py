@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from controller.cli.context import crash_observer
@@ -34,7 +34,6 @@ class Service:
     controller: Controller
     sources: Mapping[str, PolledMirror]
     targets: tuple[LateTarget, ...]
-    health_port: int = 0
 
     def life(self) -> Verdict:
         """Fails for loops that ended although nothing ends them: only a new process helps."""
@@ -68,7 +67,9 @@ def running(configuration: Configuration, only: Collection[str] = ()) -> Iterato
         sources = dict(_sources(configuration, opened))
         controller = _controller(configuration, sources)
         targets = tuple(_late_targets(configuration, only, controller.add_target, opened))
-        service = _with_health(configuration, Service(controller, sources, targets), opened)
+        service = Service(controller, sources, targets)
+        health = HealthServer(configuration.health, {"/healthz": service.life, "/readyz": service.readiness})
+        opened.callback(health.close)
         for target in targets:
             opened.callback(target.stop)
         opened.callback(controller.stop)
@@ -78,6 +79,7 @@ def running(configuration: Configuration, only: Collection[str] = ()) -> Iterato
         for source in sources.values():
             source.start(controller.wake)
         opened.enter_context(Mistakes(controller.publications))
+        health.start()
         yield service
         _log.info("stopping: passes that run are finished, what is queued stays for the next start")
 
@@ -119,12 +121,6 @@ def _open(settings: TargetSettings, installation: str, clusters: ClusterTargets,
     if isinstance(settings.access, EmbeddedAccess):
         return open_embedded(settings, settings.access, installation, opened)
     return clusters.open(settings, opened)
-
-
-def _with_health(configuration: Configuration, service: Service, opened: ExitStack) -> Service:
-    checks = {"/healthz": service.life, "/readyz": service.readiness}
-    server = opened.enter_context(HealthServer(configuration.health, checks))
-    return replace(service, health_port=server.port)
 
 
 def _make_directories(state: StateSettings) -> None:
