@@ -15,14 +15,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
 
-from tests.cluster import network
+from tests.cluster import control_groups, network
 from tests.cluster.layout import CLAIMS, INDICES, Layout
 
 _STATES = Path("/var/tmp")
-_CGROUPS = Path("/sys/fs/cgroup")
 _PATIENCE = 30.0
 
 
@@ -146,8 +144,7 @@ def _begin(made: Claim) -> None:
         raise OSError(f"{made.state} is not empty, and no cluster of this machine is known to keep its state there")
     made.state.mkdir(parents=True, exist_ok=True)
     made.write()
-    for hierarchy in _hierarchies():
-        _make_group(hierarchy, made.layout.cgroup)
+    control_groups.make(made.layout.cgroup)
 
 
 def _remove(found: Claim) -> None:
@@ -157,41 +154,9 @@ def _remove(found: Claim) -> None:
         _until(lambda: not node.is_alive(), f"process {node.pid} to end")
     # The kernel takes a namespace's devices away some time after its last process.
     _until(lambda: not network.is_connected(found.layout), f"{found.layout.device} to go")
-    for hierarchy in _hierarchies():
-        top = hierarchy / found.layout.cgroup
-        _until(partial(_without_groups, top), f"{top} to be empty")
+    _until(lambda: control_groups.is_removed(found.layout.cgroup), f"the control groups {found.layout.cgroup} to be empty")
     shutil.rmtree(found.state, ignore_errors=True)
     found.file.unlink(missing_ok=True)
-
-
-def _hierarchies() -> list[Path]:
-    """The places below which control groups are made: one per controller in version 1, one in all in version 2."""
-    if (_CGROUPS / "cgroup.controllers").exists():
-        return [_CGROUPS]
-    return [folder for folder in _CGROUPS.iterdir() if folder.is_dir() and not folder.is_symlink()]
-
-
-def _make_group(hierarchy: Path, name: str) -> None:
-    group = hierarchy / name
-    group.mkdir(exist_ok=True)
-    if (hierarchy / "cgroup.subtree_control").exists() and (hierarchy / "cgroup.controllers").read_text().split():
-        offered = " ".join(f"+{controller}" for controller in (hierarchy / "cgroup.controllers").read_text().split())
-        for parent in (hierarchy, group):
-            (parent / "cgroup.subtree_control").write_text(offered)
-    for file in ("cpuset.cpus", "cpuset.mems"):
-        # Version 1 gives a new group no processor and no memory node, and refuses its processes for that.
-        if (hierarchy / file).exists() and (group / file).exists():
-            (group / file).write_text((hierarchy / file).read_text())
-
-
-def _without_groups(top: Path) -> bool:
-    """Remove empty groups from the leaves up; the kernel refuses while a process of them is still ending."""
-    for folder, _, _ in os.walk(top, topdown=False):
-        try:
-            Path(folder).rmdir()
-        except OSError:
-            return False
-    return True
 
 
 def _until(done: Callable[[], bool], what: str) -> None:

@@ -12,7 +12,7 @@ import json
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,7 +97,7 @@ def _push_blob(client: httpx2.Client, data: bytes) -> dict[str, Any]:
     return {"digest": digest, "size": len(data)}
 
 
-def _keep(image: Image, make_layer: Any) -> None:
+def _keep(image: Image, make_layer: Callable[[Path, Path], None]) -> None:
     image.folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache()) as directory:
         made = Path(directory) / "image"
