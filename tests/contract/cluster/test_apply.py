@@ -51,7 +51,7 @@ def test_applying_the_same_again_changes_nothing(client: ClusterClient, namespac
 
 def without_status(obj: Object) -> dict[str, Any]:
     """What only appliers change: controllers of a real cluster write the status, and so the version, at any moment."""
-    entries = [entry for entry in obj["metadata"]["managedFields"] if not entry.get("subresource")]
+    entries = [entry for entry in at(obj, "metadata", "managedFields", default=()) if not entry.get("subresource")]
     metadata = {**obj["metadata"], "managedFields": entries, "resourceVersion": None}
     metadata.pop("annotations", None)  # the Deployment controller writes one with the status
     return {**obj, "metadata": metadata, "status": None}
