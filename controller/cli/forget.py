@@ -26,9 +26,10 @@ _WORDS = "is being removed by pointsman forget (the same command goes on; points
 @yes_options
 @where_options
 def forget(*, deployment: str, orphan: bool, yes: bool, dry_run: bool, where: Where) -> None:
-    r"""Remove a deployment from a target that left the controller's configuration, by the inventory in its record.
+    r"""Remove a deployment from a target where nobody looks after it any more.
 
-    Only objects that say themselves that they are this deployment's are removed, routes first; the namespace stays. A
+    For a target that left the controller's configuration. The inventory of the deployment's record says what goes; only
+    objects that say themselves that they are this deployment's are removed, routes first; the namespace stays. A
     deployment that git still declares for this target comes back with the controller's next look: remove it there instead.
 
     \b

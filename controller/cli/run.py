@@ -37,9 +37,9 @@ from controller.model.errors import Stalled
 @click.option("--check", is_flag=True, help="Validate the configuration, say what it means, and end.")
 @click.pass_context
 def run(ctx: click.Context, file: Path, only: str, check: bool) -> int:
-    r"""Follow repositories and serve what they declare on Kubernetes and embedded clusters, until SIGTERM.
+    r"""Follow repositories and serve what they declare, on Kubernetes and embedded clusters.
 
-    A changed configuration counts at the next start; what runs on the targets is not touched by a restart.
+    It ends by SIGTERM or Ctrl-C. A changed configuration counts at the next start; what runs on the targets is not touched by a restart.
 
     \b
     Examples:
