@@ -30,8 +30,8 @@ _FORM = "KIND/NAMESPACE/NAME, as the conflict names it: Service/acme-shop-0f3a91
 def adopt(*, object_name: str, deployment: str, yes: bool, dry_run: bool, where: Where) -> None:
     r"""Give an object that is not Pointsman's to a deployment.
 
-    The way out of a conflict. The object is marked as the deployment's; the controller's next pass writes over it what git says, and removes it
-    when it is no longer declared. Fields that git says nothing of stay.
+    The way out of a conflict. The object is marked as the deployment's; the controller's next pass writes over it what git
+    says, and removes it when it is no longer declared. Fields that git says nothing of stay.
 
     \b
     Examples:

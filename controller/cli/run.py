@@ -39,7 +39,8 @@ from controller.model.errors import Stalled
 def run(ctx: click.Context, file: Path, only: str, check: bool) -> int:
     r"""Follow repositories and serve what they declare, on Kubernetes and embedded clusters.
 
-    It ends by SIGTERM or Ctrl-C. A changed configuration counts at the next start; what runs on the targets is not touched by a restart.
+    It ends by SIGTERM or Ctrl-C. A changed configuration counts at the next start; what runs on the targets is not touched
+    by a restart.
 
     \b
     Examples:
