@@ -112,22 +112,23 @@ def _readiness(view: View, switch: Switch) -> Iterator[Gate]:
     for endpoint, workload in sorted(switch.target.items()):
         known = has_served(view, switch, workload)
         wanted = needed(view, workload, switch.old(endpoint), named=True)
-        if gate := not_ready(view, workload, wanted, hold=not known):
+        gate = not_ready(view, workload, wanted, hold=not known)
+        if gate is None and not known:
+            gate = _without_version_url(view, switch, workload)
+        if gate:
             yield gate
-        elif not known and not _has_version_url(view, workload):
-            text = f"the version URL of {endpoint} does not lead to it yet"
-            yield Gate(switch.subject, "VersionRoute", text + _why(view, workload))
 
 
-def _has_version_url(view: View, workload: Workload) -> bool:
+def _without_version_url(view: View, switch: Switch, workload: Workload) -> Gate | None:
+    """Golden requests need the version's own URL."""
     route = view.version_routes.get((workload.version, workload.endpoint))
-    return backend_of(route) == workload.name and view.accepted(route)
-
-
-def _why(view: View, workload: Workload) -> str:
-    route = view.version_routes.get((workload.version, workload.endpoint))
-    words = refusal(view, route) if route else None
-    return f": {words}" if words else ""
+    what = f"the version URL of {workload.endpoint}"
+    if route is None or backend_of(route) != workload.name:
+        return Gate(switch.subject, "VersionRoute", f"{what} does not lead to it yet")
+    if view.accepted(route):
+        return None
+    words = refusal(view, route)
+    return Gate(switch.subject, "RouteNotAccepted", f"{what} is not served yet" + (f": {words}" if words else ""))
 
 
 def _waiting(view: View, switch: Switch, unready: tuple[Gate, ...]) -> Switch:

@@ -81,3 +81,10 @@ SLICES: dict[str, tuple[list[dict[str, Any]], int]] = {
 def test_slices(case: str) -> None:
     slices, expected = SLICES[case]
     assert ready_addresses(slices) == expected
+
+
+def test_only_the_gateways_own_controller_counts_where_it_is_known() -> None:
+    found = route(REFUSED, GOOD)
+    assert route_accepted(found, "c0").health is Health.DEGRADED
+    assert route_accepted(found, "c1").health is Health.HEALTHY
+    assert route_accepted(found, "c2").message == "no gateway has answered for this route yet"

@@ -64,7 +64,7 @@ def test_a_refused_route_keeps_the_alias_and_names_the_remedy(reason: str, remed
     made.gateway = GATEWAY
     made.refused = lambda route: reason if not aliases_only(route) and annotation(route, labels.VERSION) == V2 else None
     found = made.run()
-    (gate,) = [g for g in found.gates if g.reason == "VersionRoute" and "predict" in g.message]
+    (gate,) = [g for g in found.gates if g.reason == "RouteNotAccepted" and "predict" in g.message]
     assert remedy in gate.message
     assert set(made.alias("production").values()) == {V1}
 
