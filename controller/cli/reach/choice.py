@@ -9,11 +9,9 @@ from pathlib import Path
 import click
 
 from controller.cli.reach.known import KnownTarget
-from controller.cli.reach.options import Where
+from controller.cli.reach.options import EMBEDDED, Where
 from controller.loading.schema_problems import did_you_mean
 from controller.model.errors import Stalled
-
-EMBEDDED = "embedded"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from controller.cli.context import Place, cluster_client, config_home, find_place
-from controller.cli.reach.choice import EMBEDDED, Kubernetes, choices, the_only
+from controller.cli.reach.choice import Kubernetes, choices, the_only
 from controller.cli.reach.known import known_targets
 from controller.cli.reach.limits import Limited
-from controller.cli.reach.options import Where
+from controller.cli.reach.options import EMBEDDED, Where
 from controller.loading.documents import parse
 from controller.loading.nodes import find, text_of
 from controller.model.errors import PointsmanError, Stalled

@@ -11,6 +11,8 @@ from typing import Any
 import click
 
 Command = Callable[..., Any]
+EMBEDDED = "embedded"
+"""The name of the target inside this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class Where:
     @property
     def names_kubernetes(self) -> bool:
         """Whether anything asks for a Kubernetes cluster."""
-        return bool(self.kubeconfig or self.context or self.target)
+        return bool(self.kubeconfig or self.context or self.target not in (None, EMBEDDED))
 
 
 _STATE = click.option(

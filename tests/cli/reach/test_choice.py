@@ -27,6 +27,7 @@ US, EU = Kubernetes("us-east", None, "admin@us"), Kubernetes("eu-west", Path("/e
         (Where(state=Path("/state")), False, ()),
         (Where(target="us-east"), True, (US,)),
         (Where(target="embedded"), False, ()),
+        (Where(target="embedded", state=Path("/state")), False, ()),
         (Where(context="kind"), True, (Kubernetes("kind", None, "kind"),)),
         (Where(kubeconfig=Path("a:b")), True, (Kubernetes("", Path("a:b"), None),)),
         (Where(context="other", target="eu-west"), True, (Kubernetes("eu-west", Path("/eu.yaml"), "other"),)),
