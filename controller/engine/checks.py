@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from controller.engine.targets import Target
 from controller.model import labels
 from controller.model.changes import ConfirmCheck, GoldenCheck
 from controller.model.declared import GoldenRequest
+from controller.model.errors import PointsmanError
 
 _GATEWAY_FAULTS = (502, 503, 504)
 _TRIES = 3
@@ -25,6 +27,8 @@ _MOST_BYTES = 8 << 20
 CONFIRM_TIMEOUT = 20.0
 """Seconds to ask before the pass looks at everything again; Traefik applies a route within 2 s (providersThrottleDuration)."""
 CONSECUTIVE = 2
+_PAUSE = 0.5
+_log = logging.getLogger(__name__)
 
 
 class _EndlessError(Exception):
@@ -38,11 +42,29 @@ class _Answer:
     text: str
 
 
-def run_golden(target: Target, check: GoldenCheck) -> str | None:
-    """Send each golden request through the gateway. None when all answers fit, else what the first misfit was."""
+def known_gateways(target: Target, given_up: Callable[[], bool]) -> tuple[str, ...]:
+    """The gateway's replicas, waiting for the first one as long as for a confirmation; none means that nobody can be asked."""
+    deadline = time.monotonic() + CONFIRM_TIMEOUT
+    while True:
+        found = _gateways(target)
+        if found or given_up() or time.monotonic() >= deadline:
+            return found
+        time.sleep(_PAUSE)
+
+
+def _gateways(target: Target) -> tuple[str, ...]:
+    try:
+        return target.gateways()
+    except PointsmanError as error:
+        _log.warning("the gateways of target %s are not known: %s", target.name, error.message)
+        return ()
+
+
+def run_golden(target: Target, check: GoldenCheck, gateway: str) -> str | None:
+    """Send each golden request through a gateway. None when all answers fit, else what the first misfit was."""
     with _client(target, check.timeout) as client:
         for request in check.requests:
-            failure = _golden(client, target.gateways()[0], check, request)
+            failure = _golden(client, gateway, check, request)
             if failure:
                 return f"{request.name}: {failure}"
     return None
@@ -53,14 +75,15 @@ def run_confirm(target: Target, check: ConfirmCheck, given_up: Callable[[], bool
 
     Once `given_up` says so nobody is asked any more: a gateway that ended with its controller would never answer.
     """
+    gateways = known_gateways(target, given_up)
     deadline = time.monotonic() + CONFIRM_TIMEOUT
 
     def is_over() -> bool:
         return given_up() or time.monotonic() >= deadline
 
     with _client(target, 5.0) as client:
-        asked = [(base + path, workload) for base in target.gateways() for path, workload, _ in check.routes]
-        return all(_answers(client, url, workload, is_over) for url, workload in asked)
+        asked = [(base + path, workload) for base in gateways for path, workload, _ in check.routes]
+        return bool(gateways) and all(_answers(client, url, workload, is_over) for url, workload in asked)
 
 
 def _client(target: Target, timeout: float) -> httpx2.Client:
@@ -68,10 +91,10 @@ def _client(target: Target, timeout: float) -> httpx2.Client:
     return httpx2.Client(timeout=timeout, auth=auth, follow_redirects=False, trust_env=False)
 
 
-def _golden(client: httpx2.Client, base: str, check: GoldenCheck, request: GoldenRequest) -> str | None:
-    """What was wrong with the last answer, or None. Only the endpoint's own answer counts before the gateway has had time."""
+def _golden(client: httpx2.Client, base: str, check: GoldenCheck, request: GoldenRequest, lag: float) -> str | None:
+    """What was wrong with the last answer, or None."""
     url = base + check.path + ("" if request.path == "/" else request.path)
-    deadline = time.monotonic() + GATEWAY_LAG
+    deadline = time.monotonic() + lag
     for attempt in count(1):
         try:
             answer = _ask(client, request, url, check.timeout)

@@ -26,7 +26,8 @@ from controller.plan.planner import held_plan, plan
 REFUSED = "Refused"
 """The reason of a failure that nothing but another declaration, configuration or permission ends."""
 _OF_ROUTES = frozenset({"RouteNotAccepted", "NotConfirmed"})
-"""Gates and failures that the Gateway itself may explain."""
+_OF_NODES = frozenset({"WaitingForCapacity", "DoesNotFit"})
+"""Gates and failures that the Gateway itself may explain, and those that the nodes' room decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,8 @@ def _more(work: UnitWork, made: Plan, observed: ObservedState, *, ask_all: bool)
         more = replace(more, objects={**more.objects, **foreign})
     if any(gate.reason in _OF_ROUTES for gate in (*made.gates, *made.failures)):
         more = replace(more, gateway=work.sight.gateway())
-    if any(_adds_pods(change, observed) for change in made.changes):
+    waits_for_room = any(gate.reason in _OF_NODES for gate in (*made.gates, *made.failures))
+    if waits_for_room or any(_adds_pods(change, observed) for change in made.changes):
         more = replace(more, nodes=work.sight.nodes())
     return None if more == observed else more
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import cast
 
 import pytest
 
-from controller.engine.checks import run_golden
+from controller.engine.checks import known_gateways, run_confirm, run_golden
 from controller.engine.targets import Target
-from controller.model.changes import GoldenCheck
+from controller.model.changes import ConfirmCheck, GoldenCheck
 from controller.model.declared import GoldenRequest
 from controller.model.desired import TargetProfile
 from controller.model.ports import ClusterClient, ImageBuilder
@@ -24,11 +24,15 @@ PROFILE = TargetProfile("embedded", "embedded", "", "g", "g", "g", "linux/amd64"
 
 
 @contextmanager
-def gateway(status: int, body: str, workload: str | None = WORKLOAD) -> Iterator[Target]:
+def gateway(status: int, body: str, workload: str | None = WORKLOAD, *, faults: Sequence[int] = ()) -> Iterator[Target]:
+    """`faults` are what it answers by itself before it knows the workload."""
+    faulty = list(faults)
+
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(status)
-            if workload:
+            known = not faulty
+            self.send_response(status if known else faulty.pop(0))
+            if workload and known:
                 self.send_header("X-Pointsman-Workload", workload)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -63,7 +67,13 @@ def gateway(status: int, body: str, workload: str | None = WORKLOAD) -> Iterator
 def test_an_answer(status: int, body: str, workload: str | None, said: str | None) -> None:
     request = GoldenRequest("seven", json={"digit": 7}, expects_json=True)
     with gateway(status, body, workload) as target:
-        assert run_golden(target, GoldenCheck("1/predict", WORKLOAD, "/v", (request,), 5.0)) == said
+        assert run_golden(target, GoldenCheck("1/predict", WORKLOAD, "/v", (request,), 5.0), target.gateways()[0]) == said
+
+
+def test_a_gateway_that_does_not_know_the_route_or_the_replica_yet_is_asked_again() -> None:
+    request = GoldenRequest("seven", json={"digit": 7}, expects_json=True)
+    with gateway(200, '{"digit": 7}', faults=(404, 404, 503, 503, 502)) as target:
+        assert run_golden(target, GoldenCheck("1/predict", WORKLOAD, "/v", (request,), 5.0)) is None
 
 
 @pytest.mark.parametrize(
@@ -79,12 +89,20 @@ def test_an_answer(status: int, body: str, workload: str | None, said: str | Non
 )
 def test_a_request_that_http_cannot_say_is_a_failure_and_no_fault_of_the_controller(request_: GoldenRequest) -> None:
     with gateway(200, "{}") as target:
-        said = run_golden(target, GoldenCheck("1/predict", WORKLOAD, "/v", (request_,), 5.0))
+        said = run_golden(target, GoldenCheck("1/predict", WORKLOAD, "/v", (request_,), 5.0), target.gateways()[0])
     assert said
     assert said.startswith(("odd: it cannot be sent: ", "odd: no answer: "))
 
 
 def test_an_answer_that_is_larger_than_any_expectation_is_not_read_to_its_end() -> None:
     with gateway(200, "x" * (9 << 20)) as target:
-        said = run_golden(target, GoldenCheck("1/predict", WORKLOAD, "/v", (GoldenRequest("large"),), 5.0))
+        said = run_golden(
+            target, GoldenCheck("1/predict", WORKLOAD, "/v", (GoldenRequest("large"),), 5.0), target.gateways()[0]
+        )
     assert said == "large: the answer is larger than 8 MiB"
+
+
+def test_without_a_gateway_nobody_is_asked_and_nothing_is_confirmed() -> None:
+    target = Target(PROFILE, cast(ClusterClient, None), cast(ImageBuilder, None), tuple)
+    assert known_gateways(target, lambda: True) == ()
+    assert not run_confirm(target, ConfirmCheck("production", (("/v", WORKLOAD, "1"),)), lambda: True)
