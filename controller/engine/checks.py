@@ -60,11 +60,14 @@ def _gateways(target: Target) -> tuple[str, ...]:
         return ()
 
 
-def run_golden(target: Target, check: GoldenCheck, gateway: str) -> str | None:
-    """Send each golden request through a gateway. None when all answers fit, else what the first misfit was."""
+def run_golden(target: Target, check: GoldenCheck, gateway: str, lag: float = GATEWAY_LAG) -> str | None:
+    """Send each golden request through a gateway. None when all answers fit, else what the first misfit was.
+
+    For `lag` seconds only the workload's own answers count, not the gateway's.
+    """
     with _client(target, check.timeout) as client:
         for request in check.requests:
-            failure = _golden(client, gateway, check, request)
+            failure = _golden(client, gateway, check, request, lag)
             if failure:
                 return f"{request.name}: {failure}"
     return None

@@ -1,4 +1,4 @@
-"""What `manifests/access` gives a controller, under names of its own: a namespace, an account, exactly those rights, a token."""
+"""What `manifests/access` gives a controller, under names of its own: namespace, account, exactly those rights, token."""
 
 from __future__ import annotations
 
