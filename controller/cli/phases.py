@@ -35,6 +35,8 @@ _PHASES = {
     "MinReadySeconds": Phase.STARTING,
     "NoAddresses": Phase.STARTING,
     "VersionRoute": Phase.STARTING,
+    "RouteNotAccepted": Phase.STARTING,
+    "WaitingForCapacity": Phase.STARTING,
     "GoldenRequests": Phase.CHECKING,
 }
 
