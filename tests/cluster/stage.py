@@ -62,6 +62,7 @@ class Stage:
 
     testbed: Testbed
     client: ClusterClient
+    http: httpx2.Client
     installation: Installation
     repository: Repository
     unit: UnitKey
@@ -155,9 +156,8 @@ class Stage:
         return self.ask("GET", name, endpoint, **more)
 
     def ask(self, method: str, name: str, endpoint: str = ENDPOINT, *, gateway: int = 0, **more: Any) -> httpx2.Response:
-        """One request over a connection of its own, to one gateway replica."""
-        url = self.gateways[gateway] + self.path(name, endpoint)
-        return httpx2.request(method, url, timeout=20.0, trust_env=False, **more)
+        """One request to one gateway replica."""
+        return self.http.request(method, self.gateways[gateway] + self.path(name, endpoint), **more)
 
     def said(self, name: str, *, gateway: int = 0) -> dict[str, Any]:
         """The body of the endpoint's answer, or what came instead."""
@@ -248,8 +248,9 @@ def staged(
     with ExitStack() as opened:
         installation = opened.enter_context(installed(testbed.kubeconfig, name, directory))
         opened.callback(remove_namespace, testbed.kubeconfig, unit.namespace)
-        client = KubernetesClient(connect(kubeconfig=testbed.kubeconfig))
-        yield Stage(testbed, client, installation, repository, unit, directory, testbed.gateways)
+        client = opened.enter_context(KubernetesClient(connect(kubeconfig=testbed.kubeconfig)))
+        http = opened.enter_context(httpx2.Client(timeout=20.0, trust_env=False))
+        yield Stage(testbed, client, http, installation, repository, unit, directory, testbed.gateways)
 
 
 def _free_port() -> int:
