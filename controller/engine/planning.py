@@ -12,22 +12,22 @@ from controller.engine.observe import observe
 from controller.engine.sight import Sight
 from controller.engine.sources import Publication
 from controller.engine.targets import Target
-from controller.model.changes import Change, Gate, Operation, Plan
+from controller.model.changes import Gate, Operation, Plan
 from controller.model.declared import USERS_KEY
 from controller.model.desired import DesiredState
 from controller.model.diagnostics import PROJECT, Diagnostic, Subject
 from controller.model.errors import Stalled
 from controller.model.identity import ObjectKey, UnitKey
-from controller.model.objects import Object, at
+from controller.model.objects import Object
 from controller.model.observed import ObservedState
 from controller.model.record import UnitRecord
+from controller.plan.capacity import asks_for_nodes
 from controller.plan.planner import held_plan, plan
 
 REFUSED = "Refused"
 """The reason of a failure that nothing but another declaration, configuration or permission ends."""
 _OF_ROUTES = frozenset({"RouteNotAccepted", "NotConfirmed"})
-_OF_NODES = frozenset({"WaitingForCapacity", "DoesNotFit"})
-"""Gates and failures that the Gateway itself may explain, and those that the nodes' room decides."""
+"""Gates and failures that the Gateway itself may explain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +112,7 @@ def _more(work: UnitWork, made: Plan, observed: ObservedState, *, ask_all: bool)
         more = replace(more, objects={**more.objects, **foreign})
     if any(gate.reason in _OF_ROUTES for gate in (*made.gates, *made.failures)):
         more = replace(more, gateway=work.sight.gateway())
-    waits_for_room = any(gate.reason in _OF_NODES for gate in (*made.gates, *made.failures))
-    if waits_for_room or any(_adds_pods(change, observed) for change in made.changes):
+    if asks_for_nodes(made):
         more = replace(more, nodes=work.sight.nodes())
     return None if more == observed else more
 
@@ -126,16 +125,6 @@ def _foreign(work: UnitWork, made: Plan, *, ask_all: bool) -> dict[ObjectKey, Ob
     for key in asked - found.keys():
         work.cache.trust(key)
     return found
-
-
-def _adds_pods(change: Change, observed: ObservedState) -> bool:
-    """Whether a change would start pods that are not there yet."""
-    if change.key.kind != "Deployment" or change.desired is None:
-        return False
-    before = observed.objects.get(change.key)
-    wanted = at(change.desired, "spec", "replicas", default=1)
-    grows = before is None or wanted > at(before, "spec", "replicas", default=1)
-    return wanted > 0 and (grows or any(field.path.startswith("spec.template") for field in change.fields))
 
 
 def _secret_keys(work: UnitWork, desired: DesiredState) -> dict[str, frozenset[str]]:
