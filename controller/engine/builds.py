@@ -1,4 +1,4 @@
-"""Is an image there, and if not, have it built: once per key, whoever asks."""
+"""Is an image there, and if not, have it built: once per repository and key, whoever asks."""
 
 from __future__ import annotations
 
@@ -20,47 +20,51 @@ RETRY = 15.0
 """Seconds until a build that failed for a passing reason is tried again."""
 _log = logging.getLogger(__name__)
 
+_Place = tuple[str, str]
+"""Repository and key: equal images of two projects or registries are pulled from different places."""
+
 
 class Builds:
-    """What is known of each image key. "It exists" is remembered for ever, "it is missing" never."""
+    """What is known of each image. "It exists" is remembered until a person asks to look again, "it is missing" never."""
 
     def __init__(self, progress: Progress, observer: Observer = unobserved, workers: int = 2) -> None:
         self._jobs = Background("build", workers)
         self._lock = threading.Lock()
-        self._built: dict[str, Image] = {}
-        self._failed: dict[str, tuple[BuildFailure, float]] = {}
-        self._waiting: dict[str, dict[UnitKey, Callable[[UnitKey], None]]] = defaultdict(dict)
+        self._built: dict[_Place, Image] = {}
+        self._doubted: set[_Place] = set()
+        self._failed: dict[_Place, tuple[BuildFailure, float]] = {}
+        self._waiting: dict[_Place, dict[tuple[UnitKey, Callable[[UnitKey], None]], None]] = defaultdict(dict)
         self._progress = progress
         self._observer = observer
 
     def state(self, spec: ImageSpec, builder: ImageBuilder) -> ImageState:
         """Built, failed, or None: missing, and maybe being built. What waits for its build is not looked for meanwhile."""
-        key = spec.key
+        place = _place(spec)
         with self._lock:
-            known = self._built.get(key)
-            failure, until = self._failed.get(key, (None, 0.0))
-        if known:
+            known, is_doubted = self._built.get(place), place in self._doubted
+            failure, until = self._failed.get(place, (None, 0.0))
+        if known and not is_doubted:
             return known
         if failure and time.monotonic() < until:
             return failure
-        if self._jobs.is_running(key):
+        if self._jobs.is_running(place):
             return None
         try:
             found = builder.find(spec)
         except PointsmanError as error:
-            return BuildFailure(key, f"whether it is there cannot be said: {error.message}", error.hint, permanent=False)
-        if found:
-            with self._lock:
-                self._built[key] = found
+            message = f"whether it is there cannot be said: {error.message}"
+            return known or _failure(spec, message, error.hint, permanent=False)
+        self._saw(place, found)
         return found
 
     def request(
         self, spec: ImageSpec, builder: ImageBuilder, code: CodeReader, unit: UnitKey, then: Callable[[UnitKey], None]
     ) -> None:
-        """Build in the background; `then` is called once for every unit that waits, when the state may have changed."""
+        """Build in the background; each `then` is called once for every unit that waits, when the state may have changed."""
+        place = _place(spec)
         with self._lock:
-            self._waiting[spec.key][unit] = then
-        self._jobs.submit(spec.key, lambda: self._build(spec, builder, code), lambda: self._tell(spec.key))
+            self._waiting[place][unit, then] = None
+        self._jobs.submit(place, lambda: self._build(spec, builder, code), lambda: self._tell(place))
 
     def failures(self) -> tuple[BuildFailure, ...]:
         """Why images are missing that are not tried again at the moment."""
@@ -71,11 +75,12 @@ class Builds:
     def take_failures(self, found: Iterable[BuildFailure]) -> None:
         """What the process that builds says of its failures, in place of what was known."""
         with self._lock:
-            self._failed = {failure.key: (failure, math.inf) for failure in found}
+            self._failed = {(failure.repository, failure.key): (failure, math.inf) for failure in found}
 
-    def forget_failures(self) -> None:
-        """A person asked for another try."""
-        self.take_failures(())
+    def look_again(self) -> None:
+        """A person asked for another try: what failed may be mended, and what was there may be lost."""
+        with self._lock:
+            self._failed, self._doubted = {}, set(self._built)
 
     def close(self) -> None:
         """Begin no more builds; one under way ends when it next tells its progress, and is waited for."""
@@ -87,16 +92,22 @@ class Builds:
             image = builder.build(spec, code, self._went_on)
         except PointsmanError as error:
             _log.warning("image %s: %s", spec.tag, error.message)
-            self._fail(BuildFailure(spec.key, error.message, error.hint, isinstance(error, Stalled)))
+            self._fail(_failure(spec, error.message, error.hint, permanent=isinstance(error, Stalled)))
         except Exception as error:
             # A fault of ours in one image must be told to whoever waits for it, and end no other build.
             _log.exception("image %s", spec.tag)
-            self._fail(BuildFailure(spec.key, f"{type(error).__name__}: {error}", permanent=False))
+            self._fail(_failure(spec, f"{type(error).__name__}: {error}", permanent=False))
         else:
-            with self._lock:
-                self._built[spec.key] = image
-                self._failed.pop(spec.key, None)
+            self._saw(_place(spec), image)
             self._observer(Step.BUILD_FINISHED)
+
+    def _saw(self, place: _Place, image: Image | None) -> None:
+        with self._lock:
+            self._doubted.discard(place)
+            self._built.pop(place, None)
+            if image:
+                self._built[place] = image
+                self._failed.pop(place, None)
 
     def _went_on(self, what: str, done: int, total: int) -> None:
         if self._jobs.is_closed():
@@ -105,10 +116,19 @@ class Builds:
 
     def _fail(self, failure: BuildFailure) -> None:
         with self._lock:
-            self._failed[failure.key] = (failure, math.inf if failure.permanent else time.monotonic() + RETRY)
+            until = math.inf if failure.permanent else time.monotonic() + RETRY
+            self._failed[failure.repository, failure.key] = (failure, until)
 
-    def _tell(self, key: str) -> None:
+    def _tell(self, place: _Place) -> None:
         with self._lock:
-            waiting = self._waiting.pop(key, {})
-        for unit, then in waiting.items():
+            waiting = self._waiting.pop(place, {})
+        for unit, then in waiting:
             then(unit)
+
+
+def _place(spec: ImageSpec) -> _Place:
+    return spec.repository, spec.key
+
+
+def _failure(spec: ImageSpec, message: str, hint: str | None = None, *, permanent: bool) -> BuildFailure:
+    return BuildFailure(spec.key, message, hint, permanent, spec.repository)

@@ -106,7 +106,7 @@ class TargetLoop:
 
     def reconcile(self, deployment: str | None) -> list[UnitKey]:
         """A person asks for another try: forget what was given up and failed, and look again. Returns the units."""
-        self._builds.forget_failures()
+        self._builds.look_again()
         self._sight.secrets.forget_all()
         asked = [unit for unit in self.units() if deployment in (None, unit.deployment)]
         for unit in asked:
@@ -202,7 +202,7 @@ class TargetLoop:
         word = (record and annotation(record, labels.REQUESTED)) or ""
         if self._words.setdefault(unit, word) != word:
             self._words[unit] = word
-            self._builds.forget_failures()
+            self._builds.look_again()
             self._sight.secrets.forget_all()
 
     def _pause(self, unit: UnitKey, error: Exception) -> float:

@@ -75,6 +75,8 @@ class BuildFailure:
     message: str
     hint: str | None = None
     permanent: bool = True
+    repository: str = ""
+    """Where it was to be: the same key is another image elsewhere."""
 
 
 ImageState = Image | BuildFailure | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -126,6 +127,68 @@ def test_jobs_that_never_began_are_not_waited_for(monkeypatch: pytest.MonkeyPatc
     jobs.submit(2, lambda: pytest.fail("it was cancelled"), lambda: None)
     assert began.wait(30.0)
     jobs.close()
+
+
+class Places(Slow):
+    """Has what is in `there`, unless it cannot be reached."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.there: dict[str, Image] = {}
+        self.is_down = False
+
+    def find(self, spec: ImageSpec) -> Image | None:
+        if self.is_down:
+            raise Unavailable("no answer")
+        return self.there.get(spec.repository)
+
+    def build(self, spec: ImageSpec, code: CodeReader, progress: Progress) -> Image:
+        del code, progress
+        self.there[spec.repository] = image = Image(spec.key, f"{spec.repository}@sha256:1", "sha256:1")
+        return image
+
+
+def test_equal_images_of_two_repositories_are_looked_for_and_built_in_both() -> None:
+    elsewhere = replace(SPEC, repository="acme/other")
+    builder, told, builds = Places(), list[UnitKey](), Builds(lambda *_: None)
+    assert elsewhere.key == SPEC.key
+    try:
+        for number, spec in enumerate((SPEC, elsewhere), 1):
+            assert builds.state(spec, builder) is None
+            builds.request(spec, builder, CODE, UNITS[0], told.append)
+            assert eventually(lambda wanted=number: len(told) == wanted)
+            assert cast(Image, builds.state(spec, builder)).reference == f"{spec.repository}@sha256:1"
+    finally:
+        builds.close()
+
+
+def test_a_unit_that_waits_on_two_targets_is_told_on_both() -> None:
+    builder, here, there = Slow(), list[UnitKey](), list[UnitKey]()
+    builds = Builds(lambda *_: None)
+    try:
+        for told in (here, there):
+            builds.request(SPEC, builder, CODE, UNITS[0], told.append)
+        builder.go.set()
+        assert eventually(lambda: here and there)
+        assert (here, there) == ([UNITS[0]], [UNITS[0]])
+    finally:
+        builds.close()
+
+
+def test_a_person_has_what_was_there_looked_for_again_and_no_silence_makes_it_missing() -> None:
+    builder, builds = Places(), Builds(lambda *_: None)
+    image = builder.build(SPEC, CODE, lambda *_: None)
+    try:
+        assert builds.state(SPEC, builder) == image
+        builder.there.clear()
+        assert builds.state(SPEC, builder) == image, "nobody looks at what is known"
+        builder.is_down = True
+        builds.look_again()
+        assert builds.state(SPEC, builder) == image
+        builder.is_down = False
+        assert builds.state(SPEC, builder) is None
+    finally:
+        builds.close()
 
 
 def test_a_place_for_images_that_cannot_be_read_is_that_images_trouble_alone() -> None:
