@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ _TIMES = ("no times", "once", "twice", "three times", "four times", "five times"
 _NORMAL = frozenset({"ContainerCreating", "PodInitializing"})
 _UNSTARTED = frozenset({"StartError", "ContainerCannotRun"})
 _PULL = frozenset({"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "ImageInspectError"})
+_PULLED = re.compile(r'image "([^"]+)"')
+_NO_REASON = frozenset({"ErrImagePull", "rpc error"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +93,19 @@ def _waiting_problem(waiting: Object, last: Object | None, restarts: int) -> Pro
         # kubelet's own message there is only "back-off 40s restarting failed container"; the container's is in lastState
         return Problem(2, _exit(last, restarts + 1) if last else _named(reason, message))
     if reason in _PULL:
-        return Problem(2, f"the image cannot be pulled ({_named(reason, message)})")
+        return Problem(2, f"the image cannot be pulled ({_named(reason, _pullers_words(message))})")
     if reason in _NORMAL or not reason:
         return Problem(0, "starting" if not message else f"starting: {one_line(message)}")
     return Problem(2, _named(reason, message))
+
+
+def _pullers_words(message: str) -> str:
+    """The reason and then the image: containerd names that four times before it comes to the reason."""
+    image = _PULLED.search(message)
+    if image is None:
+        return message
+    reasons = [words for words in message.split(": ") if image[1] not in words and words not in _NO_REASON]
+    return ": ".join([*reasons, image[1]]) if reasons else message
 
 
 def _exit(ended: Object, times: int) -> str:

@@ -23,7 +23,7 @@ SAID = {
     "no-device": (1, "waits for capacity: 0/1 nodes are available: 1 Insufficient nvidia.com/gpu."),
     "no-such-node": (1, "waits for capacity: 0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector."),
     "out-of-memory": (2, "ran out of memory four times"),
-    "pull-backoff": (2, "the image cannot be pulled (ErrImagePull: rpc error: code = NotFound"),
+    "pull-backoff": (2, "the image cannot be pulled (ErrImagePull: not found: 127.0.0.1:5000/"),
     "runs-as-root": (2, "CreateContainerConfigError: container has runAsNonRoot and image will run as root"),
     "shell-unknown": (2, "exited with code 127 four times: sh: 1: exec: gunicorn: not found"),
     "silent": (1, "runs, but does not answer a connection on port 8000"),

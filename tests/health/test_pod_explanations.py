@@ -19,6 +19,10 @@ ModuleNotFoundError: No module named 'flask'
 
 """
 
+GONE = (
+    'Back-off pulling image "r:5000/a@sha256:1": ErrImagePull: rpc error: code = NotFound desc = failed to pull and unpack '
+    'image "r:5000/a@sha256:1": failed to resolve reference "r:5000/a@sha256:1": r:5000/a@sha256:1: not found'
+)
 CASES: dict[str, tuple[dict[str, Any], str | None]] = {
     "serves": (ready_pod(), None),
     "is being deleted": ({**pod(container=crashed()), "metadata": {"name": "w", "deletionTimestamp": "x"}}, None),
@@ -48,6 +52,10 @@ CASES: dict[str, tuple[dict[str, Any], str | None]] = {
     "has no image": (
         pod(container=waiting("ImagePullBackOff", "Back-off pulling image x")),
         "the image cannot be pulled (ImagePullBackOff: Back-off pulling image x)",
+    ),
+    "has an image that is gone": (
+        pod(container=waiting("ImagePullBackOff", GONE)),
+        "the image cannot be pulled (ImagePullBackOff: not found: r:5000/a@sha256:1)",
     ),
     "lacks a secret": (
         pod(container=waiting("CreateContainerConfigError", 'secret "api" not found')),
