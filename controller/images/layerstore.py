@@ -35,6 +35,7 @@ class LayerStore:
         record = self._cache / "layers" / kind / f"{name}.json"
         known = self._recorded(record)
         if known:
+            self._layout.use(known.digest)
             return known
         with exclusive(self._cache / "locks" / f"{kind}-{name}"):
             return self._recorded(record) or self._make(kind, name, record, make, progress)

@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,11 @@ class Layout:
             return self.blob(digest).stat().st_size == size
         except FileNotFoundError:
             return False
+
+    def use(self, digest: str) -> None:
+        """Note that a blob is needed now, for whoever removes what nothing has needed for long."""
+        with suppress(FileNotFoundError):
+            os.utime(self.blob(digest))
 
     @contextmanager
     def writing(self, name: str) -> Iterator[BlobWriter]:

@@ -66,6 +66,13 @@ class ClusterTargets:
         builder = self._builder(registry, settings.security)
         return Target(profile, limited, builder, lambda: (), capacity=partial(node_rooms, client))
 
+    def clean(self, before: float) -> None:
+        """Give back the disk of what was built and last used before a time. One builder does it: they share the directory."""
+        with self._lock:
+            builder = next(iter(self._builders.values()), None)
+        if builder:
+            builder.clean(before)
+
     def close(self) -> None:
         """Close what is shared, after all targets."""
         for builder in self._builders.values():

@@ -10,6 +10,7 @@ from functools import partial
 
 from controller.cli.context import crash_observer
 from controller.cli.narrate import ToldHistory
+from controller.cli.running.cleaning import Cleaning
 from controller.cli.running.cluster_target import ClusterTargets
 from controller.cli.running.embedded_target import open_embedded
 from controller.cli.running.health import HealthServer, Verdict
@@ -66,7 +67,9 @@ def running(configuration: Configuration, only: Collection[str] = ()) -> Iterato
         opened.enter_context(OwnerLock(configuration.state.directory / "lock"))
         sources = dict(_sources(configuration, opened))
         controller = _controller(configuration, sources)
-        targets = tuple(_late_targets(configuration, only, controller.add_target, opened))
+        clusters = ClusterTargets(configuration)
+        opened.callback(clusters.close)
+        targets = tuple(_late_targets(configuration, only, clusters, controller.add_target))
         service = Service(controller, sources, targets)
         health = HealthServer(configuration.health, {"/healthz": service.life, "/readyz": service.readiness})
         opened.callback(health.close)
@@ -79,6 +82,7 @@ def running(configuration: Configuration, only: Collection[str] = ()) -> Iterato
         for source in sources.values():
             source.start(controller.wake)
         opened.enter_context(Mistakes(controller.publications))
+        opened.enter_context(Cleaning(clusters.clean))
         health.start()
         yield service
         _log.info("stopping: passes that run are finished, what is queued stays for the next start")
@@ -108,10 +112,8 @@ def _controller(configuration: Configuration, sources: Mapping[str, PolledMirror
 
 
 def _late_targets(
-    configuration: Configuration, only: Collection[str], add: Callable[[Target], None], opened: ExitStack
+    configuration: Configuration, only: Collection[str], clusters: ClusterTargets, add: Callable[[Target], None]
 ) -> Iterator[LateTarget]:
-    clusters = ClusterTargets(configuration)
-    opened.callback(clusters.close)
     for name, settings in configuration.targets.items():
         if not only or name in only:
             yield LateTarget(name, partial(_open, settings, configuration.installation, clusters), add)

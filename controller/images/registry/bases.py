@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,13 @@ class Bases:
         path.parent.mkdir(parents=True, exist_ok=True)
         with exclusive(self._cache / "locks" / f"base-{path.name}"):
             write_durably(path, json.dumps(value).encode())
+
+    def forget(self, name: str, before: float) -> None:
+        """Drop the notes of this `name` that are older than a time (seconds since the epoch); they are found out anew."""
+        for path in (self._cache / "bases").glob(f"*-{name}.json"):
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime < before:
+                    path.unlink()
 
     def _manifest(self, reference: Reference, origin: Origin, digest: str) -> Manifest:
         kept = self.note(digest, "manifest")

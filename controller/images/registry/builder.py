@@ -39,6 +39,8 @@ from controller.model.images import Image, ImageSpec
 from controller.model.ports import CodeReader, Progress
 
 _BASES = "bases"
+_IMAGE = "image"
+"""The note on an image of ours, beside those on bases."""
 
 
 class RegistryBuilder:
@@ -97,13 +99,13 @@ class RegistryBuilder:
         digest = client.manifest_digest(repository, spec.tag)
         if digest is None:
             return None
-        document = self._bases.note(digest, "image")
+        document = self._bases.note(digest, _IMAGE)
         if document is None:
             found = client.manifest(repository, digest)
             if found is None:
                 return None
             document = found.document
-            self._bases.remember(digest, "image", document)
+            self._bases.remember(digest, _IMAGE, document)
         return Image(spec.key, f"{spec.repository}@{digest}", digest, base_digest_of(document), self._warnings(spec, document))
 
     def build(self, spec: ImageSpec, code: CodeReader, progress: Progress) -> Image:
@@ -120,8 +122,9 @@ class RegistryBuilder:
         return found
 
     def clean(self, before: float) -> None:
-        """Give back the disk of layers made before a time (seconds since the epoch); they are made again when needed."""
+        """Give back the disk of layers last used before a time (seconds since the epoch); they are made again when needed."""
         ImageCleaner(self._layout.root, self._cache).remove_unnamed((), before)
+        self._bases.forget(_IMAGE, before)
 
     def _build(self, spec: ImageSpec, code: CodeReader, progress: Progress) -> None:
         def tick() -> None:
