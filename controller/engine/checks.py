@@ -12,11 +12,13 @@ from typing import Any
 
 import httpx2
 
+from controller.engine.secrets import PROBE_USER
 from controller.engine.targets import Target
 from controller.model import labels
 from controller.model.changes import ConfirmCheck, GoldenCheck
 from controller.model.declared import GoldenRequest
 from controller.model.errors import PointsmanError
+from controller.model.secret import Secret
 
 _GATEWAY_FAULTS = (502, 503, 504)
 _TRIES = 3
@@ -60,12 +62,12 @@ def _gateways(target: Target) -> tuple[str, ...]:
         return ()
 
 
-def run_golden(target: Target, check: GoldenCheck, gateway: str, lag: float = GATEWAY_LAG) -> str | None:
+def run_golden(check: GoldenCheck, gateway: str, probe: Secret | None = None, lag: float = GATEWAY_LAG) -> str | None:
     """Send each golden request through a gateway. None when all answers fit, else what the first misfit was.
 
-    For `lag` seconds only the workload's own answers count, not the gateway's.
+    `probe` is the password for a guarded route; for `lag` seconds only the workload's own answers count, not the gateway's.
     """
-    with _client(target, check.timeout) as client:
+    with _client(check.timeout, probe) as client:
         for request in check.requests:
             failure = _golden(client, gateway, check, request, lag)
             if failure:
@@ -73,10 +75,11 @@ def run_golden(target: Target, check: GoldenCheck, gateway: str, lag: float = GA
     return None
 
 
-def run_confirm(target: Target, check: ConfirmCheck, given_up: Callable[[], bool]) -> bool:
+def run_confirm(target: Target, check: ConfirmCheck, given_up: Callable[[], bool], probe: Secret | None = None) -> bool:
     """Whether, within the time limit, every gateway answers on every path with the workload that it should lead to.
 
-    Once `given_up` says so nobody is asked any more: a gateway that ended with its controller would never answer.
+    `probe` is the password for guarded routes. Once `given_up` says so nobody is asked any more: a gateway that ended with
+    its controller would never answer.
     """
     gateways = known_gateways(target, given_up)
     deadline = time.monotonic() + CONFIRM_TIMEOUT
@@ -84,13 +87,13 @@ def run_confirm(target: Target, check: ConfirmCheck, given_up: Callable[[], bool
     def is_over() -> bool:
         return given_up() or time.monotonic() >= deadline
 
-    with _client(target, 5.0) as client:
+    with _client(5.0, probe) as client:
         asked = [(base + path, workload) for base in gateways for path, workload, _ in check.routes]
         return bool(gateways) and all(_answers(client, url, workload, is_over) for url, workload in asked)
 
 
-def _client(target: Target, timeout: float) -> httpx2.Client:
-    auth = ("pointsman-probe", target.probe.reveal()) if target.probe else None
+def _client(timeout: float, probe: Secret | None) -> httpx2.Client:
+    auth = (PROBE_USER, probe.reveal()) if probe else None
     return httpx2.Client(timeout=timeout, auth=auth, follow_redirects=False, trust_env=False)
 
 

@@ -14,7 +14,7 @@ from controller.model.identity import UnitKey
 from controller.model.images import ImageSpec, ImageState
 from controller.model.record import UnitRecord
 from controller.model.secret import Secret
-from controller.model.source import Revision
+from controller.model.source import commit_in
 from controller.render.access import EMBEDDED_CLASS
 from controller.render.images import image_spec
 from controller.render.renderer import render, render_gone
@@ -100,7 +100,7 @@ def _users(unit: UnitKey, sight: Sight, publication: Publication) -> Secret | No
     declared, profile = publication.declared.deployments[unit.deployment].basic_auth, sight.target.profile
     if declared is None or profile.gateway_class == EMBEDDED_CLASS:
         return None
-    return sight.secrets.users(profile.namespace_of(unit), declared, sight.target.probe)
+    return sight.secrets.users(profile.namespace_of(unit), declared, sight.target.probe_of(unit))
 
 
 def _gone(unit: UnitKey, target: Target, publication: Publication, *, rewritten: bool, move: Move | None) -> DesiredState:
@@ -120,16 +120,9 @@ def _gone(unit: UnitKey, target: Target, publication: Publication, *, rewritten:
 
 def is_rewritten(publication: Publication, record: UnitRecord, deployment: str) -> bool:
     """Whether the applied revision is not an ancestor of the new one, and no commit since then allows removals."""
-    applied, new = _commit(record.applied), publication.snapshot.revision.commit
+    applied, new = commit_in(record.applied), publication.snapshot.revision.commit
     source = publication.source
     if not applied or applied == new or source.is_ancestor(applied, new):
         return False
     releases = (r for r in publication.snapshot.releases if r.deployment == deployment)
     return all(source.is_ancestor(release.commit, applied) for release in releases)
-
-
-def _commit(revision: str) -> str:
-    try:
-        return Revision.parse(revision).commit
-    except ValueError:
-        return ""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from controller.engine.apply import ApplyResult, Writer, apply_changes
 from controller.engine.builds import RETRY, Builds
+from controller.engine.concerning import Concerning
 from controller.engine.corrections import Corrections
 from controller.engine.desire import Desire
 from controller.engine.drift import drifts
@@ -23,8 +24,10 @@ from controller.engine.sources import Publication
 from controller.engine.steps import Observer, Step
 from controller.model.changes import Operation, Plan
 from controller.model.conditions import Condition
+from controller.model.desired import DesiredState
 from controller.model.errors import PointsmanError
 from controller.model.identity import UnitKey
+from controller.model.images import Image
 from controller.model.record import Fact, UnitRecord
 from controller.plan.conditions import conditions_after
 from controller.state.records import Records
@@ -66,6 +69,7 @@ class Passes:
         self._observer = observer
         self._questions = Questions(builds, observer, enqueue)
         self._corrections = Corrections()
+        self._concerning = Concerning()
 
     def run(self, work: UnitWork) -> PassResult:
         """One pass. Raises what ended it (Conflict: look again at once); the record says how far it came."""
@@ -80,7 +84,7 @@ class Passes:
         put_back = tuple(drifts(made.changes, work.cache.of_unit(work.unit.hash))) if made.changes else ()
         result = apply_changes(made, Writer(work.target.client, work.cache, self._corrections, self._observer))
         closed = self._close(work, record, made, result)
-        self._questions.ask(work, made)
+        self._questions.ask(work, made, closed.bases)
         self._reporter.tell(work, Report(made, result, answers, put_back, stored.conditions, closed.conditions))
         return PassResult(made, result, self._again(work, made), work.publication)
 
@@ -95,10 +99,11 @@ class Passes:
         made = planned.plan
         if made.is_empty and not made.inventory and (stored.resource_version is None or _is_over(work, stored, made)):
             return stored
-        wanted = replace(stored.with_facts((*answers, *made.facts), made.dropped), inventory=made.inventory)
+        bases = {**_bases(planned.desired), **stored.bases}
+        wanted = replace(stored.with_facts((*answers, *made.facts), made.dropped), inventory=made.inventory, bases=bases)
         if not made.changes:
             wanted = replace(wanted, conditions=conditions_after(made, stored.conditions, made.now))
-        if _same(wanted, stored) and not _is_worth_a_write(planned, stored):
+        if _same(wanted, stored) and not self._is_worth_a_write(work, planned, stored):
             return stored
         applied = made.revision if made.is_settled else stored.applied
         origin = work.publication.origin
@@ -106,6 +111,24 @@ class Passes:
         self._questions.written(work.unit, answers)
         self._observer(Step.RECORD_WRITTEN)
         return written
+
+    def _is_worth_a_write(self, work: UnitWork, planned: PlannedUnit, stored: UnitRecord) -> bool:
+        """Whether a record that stays as it is has to name another revision: one that changes something, and its end.
+
+        So does one that changed only what the unit's files say, for somebody may wait for it. A commit that concerns
+        other units costs this one no write.
+        """
+        made = planned.plan
+        if made.changes:
+            return stored.attempted != made.revision
+        if self._has_news(work, stored.attempted):
+            return True
+        is_carried_out = stored.attempted == made.revision != stored.applied
+        is_ahead = is_carried_out or _is_off_the_line(planned, stored) or self._has_news(work, stored.applied)
+        return made.is_settled and is_ahead
+
+    def _has_news(self, work: UnitWork, since: str) -> bool:
+        return self._concerning.has_news(work.publication, work.unit.deployment, since)
 
     def _close(self, work: UnitWork, record: UnitRecord, made: Plan, result: ApplyResult) -> UnitRecord:
         """Strike from the inventory what is gone, say what is refused; the record itself goes last, when nothing is left."""
@@ -156,21 +179,15 @@ def _is_guarded(work: UnitWork) -> bool:
     return bool(found and found.basic_auth and work.is_declared and work.target.profile.kind != "embedded")
 
 
+def _bases(desired: DesiredState | None) -> dict[str, str]:
+    """What each base image was when the unit's images were built."""
+    built = ((workload.spec.base, workload.image) for workload in desired.workloads.values()) if desired else ()
+    return {base: image.base_digest for base, image in built if isinstance(image, Image) and image.base_digest}
+
+
 def _is_over(work: UnitWork, stored: UnitRecord, made: Plan) -> bool:
     """Whether nothing is left of a unit that is not to be here: its record goes next."""
     return made.is_settled and not (work.is_declared or stored.inventory)
-
-
-def _is_worth_a_write(planned: PlannedUnit, stored: UnitRecord) -> bool:
-    """Whether a record that stays as it is has to name another revision: one that changes something, and its end.
-
-    A commit that concerns other units costs this one no write.
-    """
-    made = planned.plan
-    if made.changes:
-        return stored.attempted != made.revision
-    is_carried_out = stored.attempted == made.revision != stored.applied
-    return made.is_settled and (is_carried_out or _is_off_the_line(planned, stored))
 
 
 def _is_off_the_line(planned: PlannedUnit, stored: UnitRecord) -> bool:
@@ -180,4 +197,4 @@ def _is_off_the_line(planned: PlannedUnit, stored: UnitRecord) -> bool:
 
 def _same(wanted: UnitRecord, stored: UnitRecord) -> bool:
     alike = wanted.inventory == stored.inventory and wanted.conditions == stored.conditions
-    return alike and set(wanted.facts) == set(stored.facts)
+    return alike and wanted.bases == stored.bases and set(wanted.facts) == set(stored.facts)

@@ -21,6 +21,7 @@ from controller.model.identity import ObjectKey, UnitKey
 from controller.model.objects import Object
 from controller.model.observed import ObservedState
 from controller.model.record import UnitRecord
+from controller.model.secret import Secret
 from controller.plan.capacity import asks_for_nodes
 from controller.plan.planner import held_plan, plan
 
@@ -50,6 +51,12 @@ class UnitWork:
     @property
     def namespace(self) -> str:
         return self.target.profile.namespace_of(self.unit)
+
+    @property
+    def probe(self) -> Secret | None:
+        """The password for the unit's routes; None for open ones: there the endpoint itself would read it."""
+        deployment = self.publication.declared.deployments.get(self.unit.deployment)
+        return self.target.probe_of(self.unit) if deployment and deployment.basic_auth else None
 
     @property
     def is_declared(self) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from functools import partial
 
 from controller.engine.background import Background
@@ -33,9 +34,13 @@ class Questions:
     def close(self) -> None:
         self._checks.close()
 
-    def ask(self, work: UnitWork, made: Plan) -> None:
-        """Have everything answered that the plan waits for; what is being asked or was answered is not asked again."""
-        for spec in made.builds:
+    def ask(self, work: UnitWork, made: Plan, bases: Mapping[str, str]) -> None:
+        """Have everything answered that the plan waits for; what is being asked or was answered is not asked again.
+
+        `bases` are the digests that the unit remembers of its base images: they win over what a tag leads to now.
+        """
+        for wanted in made.builds:
+            spec = replace(wanted, base_digest=bases.get(wanted.base, ""))
             self._builds.request(spec, work.target.builder, work.publication.source.code, work.unit, self._enqueue)
         look = partial(self._enqueue, work.unit)
         with self._lock:
@@ -63,12 +68,12 @@ class Questions:
         gateways = known_gateways(work.target, self._checks.is_closed)
         if not gateways:
             return  # nothing was asked, so nothing failed: the next pass asks again
-        failure = run_golden(work.target, check, gateways[0])
+        failure = run_golden(check, gateways[0], work.probe)
         self._observer(Step.GOLDEN_ANSWERED)
         self._answer(work.unit, passed_facts(check, made.revision, max(time.time(), made.now), failure))
 
     def _confirm(self, work: UnitWork, made: Plan, check: ConfirmCheck) -> None:
-        answered = run_confirm(work.target, check, self._checks.is_closed)
+        answered = run_confirm(work.target, check, self._checks.is_closed, work.probe)
         self._observer(Step.CONFIRM_ANSWERED)
         if answered:
             self._answer(work.unit, *confirmed_facts(check, made.revision, max(time.time(), made.now)))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from controller.model.desired import TargetProfile
+from controller.model.identity import UnitKey
 from controller.model.observed import NodeRoom
 from controller.model.ports import ClusterClient, ImageBuilder
 from controller.model.secret import Secret
@@ -23,8 +26,8 @@ def always() -> bool:
 class Target:
     """`gateways` answers with the base URLs of every gateway replica, `capacity` with the nodes' room (None: not allowed).
 
-    `probe` authorises golden requests on guarded routes. `leads` says whether this process is the one that writes to the
-    target; while it is not, its passes rest.
+    `probe` is what the passwords for golden requests on guarded routes are made from. `leads` says whether this process is
+    the one that writes to the target; while it is not, its passes rest.
     """
 
     profile: TargetProfile
@@ -38,3 +41,12 @@ class Target:
     @property
     def name(self) -> str:
         return self.profile.name
+
+    def probe_of(self, unit: UnitKey) -> Secret | None:
+        """A password for one unit's routes. Were it ever to reach an endpoint, it would open no other unit's.
+
+        The embedded gateway knows only the one that it was started with, and takes it off every request itself.
+        """
+        if self.probe is None or self.profile.kind == "embedded":
+            return self.probe
+        return Secret(hmac.new(self.probe.reveal().encode(), str(unit).encode(), hashlib.sha256).hexdigest())

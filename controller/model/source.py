@@ -29,6 +29,14 @@ class Revision:
         return cls(branch, commit)
 
 
+def commit_in(revision: str) -> str:
+    """The commit that a revision's text names; empty for a text that is none."""
+    try:
+        return Revision.parse(revision).commit
+    except ValueError:
+        return ""
+
+
 @dataclass(frozen=True, slots=True)
 class CodeTree:
     """The code of a version as git names it, without the declared directory.
@@ -107,6 +115,8 @@ class Snapshot:
     """Read from a working directory, maybe with uncommitted changes."""
     generated: bool = False
     """Nobody declared anything: `files` say what a bare directory means, are nowhere on a disk, and no message names them."""
+    changed_in: Mapping[str, str] = field(default_factory=dict)
+    """The same paths as in `changed`, to the commit that changed them; what no commit holds yet is left out."""
 
 
 def releases_hold(changed: Mapping[str, int], releases: Iterable[Release], deployment: str, path: str) -> bool:

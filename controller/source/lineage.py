@@ -46,6 +46,10 @@ class Line:
         """Every path that was ever there, to the position of the last commit that changed it."""
         return {path: self.position(touches[-1].index) for path, touches in self.touches.items()}
 
+    def changed_in(self) -> dict[str, str]:
+        """The same paths, to that commit."""
+        return {path: touches[-1].commit for path, touches in self.touches.items()}
+
     def first(self, path: str) -> Touch | None:
         """The oldest commit that holds a path."""
         return next((t for t in self.touches.get(path, ()) if t.blob), None)

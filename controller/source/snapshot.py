@@ -96,6 +96,7 @@ class SnapshotReader:
             releases=self._releases.releases(self._line),
             diagnostics=ordered((*found.diagnostics, *mistakes, *(d for r in resolved for d in r.diagnostics))),
             local=disk is not None,
+            changed_in=self._line.changed_in(),
         )
 
     def _committed(self, commit: str) -> DeclaredFiles:
