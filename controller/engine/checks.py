@@ -62,12 +62,15 @@ def _gateways(target: Target) -> tuple[str, ...]:
         return ()
 
 
-def run_golden(check: GoldenCheck, gateway: str, probe: Secret | None = None, lag: float = GATEWAY_LAG) -> str | None:
+def run_golden(
+    check: GoldenCheck, gateway: str, probe: Secret | None = None, *, host: str = "", lag: float = GATEWAY_LAG
+) -> str | None:
     """Send each golden request through a gateway. None when all answers fit, else what the first misfit was.
 
-    `probe` is the password for a guarded route; for `lag` seconds only the workload's own answers count, not the gateway's.
+    `probe` is the password for a guarded route, `host` what routes may be bound to. For `lag` seconds only the workload's
+    own answers count, not the gateway's.
     """
-    with _client(check.timeout, probe) as client:
+    with _client(check.timeout, probe, host) as client:
         for request in check.requests:
             failure = _golden(client, gateway, check, request, lag)
             if failure:
@@ -87,14 +90,16 @@ def run_confirm(target: Target, check: ConfirmCheck, given_up: Callable[[], bool
     def is_over() -> bool:
         return given_up() or time.monotonic() >= deadline
 
-    with _client(5.0, probe) as client:
+    with _client(5.0, probe, target.host) as client:
         asked = [(base + path, workload) for base in gateways for path, workload, _ in check.routes]
         return bool(gateways) and all(_answers(client, url, workload, is_over) for url, workload in asked)
 
 
-def _client(timeout: float, probe: Secret | None) -> httpx2.Client:
+def _client(timeout: float, probe: Secret | None, host: str) -> httpx2.Client:
+    """Asks one replica under its own address, but for the host that everybody else asks for."""
     auth = (PROBE_USER, probe.reveal()) if probe else None
-    return httpx2.Client(timeout=timeout, auth=auth, follow_redirects=False, trust_env=False)
+    headers = {"Host": host} if host else None
+    return httpx2.Client(timeout=timeout, auth=auth, headers=headers, follow_redirects=False, trust_env=False)
 
 
 def _golden(client: httpx2.Client, base: str, check: GoldenCheck, request: GoldenRequest, lag: float) -> str | None:

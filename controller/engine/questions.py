@@ -68,7 +68,7 @@ class Questions:
         gateways = known_gateways(work.target, self._checks.is_closed)
         if not gateways:
             return  # nothing was asked, so nothing failed: the next pass asks again
-        failure = run_golden(check, gateways[0], work.probe)
+        failure = run_golden(check, gateways[0], work.probe, host=work.target.host)
         self._observer(Step.GOLDEN_ANSWERED)
         self._answer(work.unit, passed_facts(check, made.revision, max(time.time(), made.now), failure))
 

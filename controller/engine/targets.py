@@ -6,6 +6,7 @@ import hashlib
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from controller.model.desired import TargetProfile
 from controller.model.identity import UnitKey
@@ -41,6 +42,11 @@ class Target:
     @property
     def name(self) -> str:
         return self.profile.name
+
+    @property
+    def host(self) -> str:
+        """The host of the target's URL, with its port where that is not the usual one; empty where it has no URL."""
+        return urlsplit(self.profile.url).netloc
 
     def probe_of(self, unit: UnitKey) -> Secret | None:
         """A password for one unit's routes. Were it ever to reach an endpoint, it would open no other unit's.
