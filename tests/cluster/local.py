@@ -96,6 +96,25 @@ class LocalCluster:
         finally:
             self.resume(component)
 
+    @contextmanager
+    def silent_api(self) -> Iterator[None]:
+        """An API server that answers nothing for a while, although it holds its connections and accepts new ones."""
+        ready = f"{self.layout.api}/readyz"
+        self._signal("kube-apiserver", "STOP")
+        self._wait(lambda: not is_ready(ready), "the API server to fall silent")
+        try:
+            yield
+        finally:
+            self._signal("kube-apiserver", "CONT")
+            self._wait(lambda: is_ready(ready), "the API server to answer again")
+            (self.layout.stopped / "kube-apiserver").unlink()
+
+    def _signal(self, component: str, name: str) -> None:
+        """In one step: the node must not read a file that is empty yet."""
+        made = self.layout.state / f"signal-{component}"
+        made.write_text(name)
+        made.replace(self.layout.stopped / component)
+
     def _begin(self, *, bound: bool) -> None:
         if bound:
             self._keeper = _keeper()

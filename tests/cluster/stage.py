@@ -70,6 +70,10 @@ class Stage:
     gateways: tuple[str, ...]
     settings: dict[str, Any] = field(default_factory=dict)
     """Keys of the target in controller.yaml, in place of this module's."""
+    target: str = "cluster"
+    """Its name; the one of the stage that runs the controller is the default."""
+    beside: list[Stage] = field(default_factory=list)
+    """The same project on other clusters, which this one's controller serves too."""
     logs: list[Path] = field(default_factory=list)
 
     # the controller
@@ -80,7 +84,7 @@ class Stage:
 
         `kill_at` is `<step>:<n>` (controller.engine.steps): there it dies as by kill -9.
         """
-        config = self._configure()
+        config = self.configure()
         run = [sys.executable, "-m", "controller", "-v", "run", "--config", str(config)]
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("POINTSMAN_", "KUBE"))}
         self.logs.append(self.directory / f"log-{len(self.logs)}")
@@ -103,10 +107,33 @@ class Stage:
         """The end of what the newest controller has said."""
         return self.logs[-1].read_text()[-6000:] if self.logs else ""
 
-    def _configure(self) -> Path:
+    def configure(self) -> Path:
         """Write the configuration: JSON is YAML too."""
+        targets = {here.target: here.configured() for here in (self, *self.beside)}
+        targets[self.target]["default"] = True
+        source = {
+            "repository": self.repository.root.as_uri(),
+            "interval": "1s",
+            "grants": {"projects": [f"{self.unit.owner}/{self.unit.project}"], "targets": ["*"]},
+        }
+        document = {
+            "format": 1,
+            "installation": self.installation.name,
+            "state": {"directory": str(self.directory / "state"), "cache": str(self.testbed.state / "image-cache")},
+            "sources": {"project": source},
+            "targets": targets,
+            "images": {"mirrors": {"docker.io": self.testbed.registry}},
+            "leaderElection": {"duration": "3s"},  # what a start after kill -9 waits for; the default is 15
+            "health": {"address": f"127.0.0.1:{_free_port()}"},
+        }
+        file = self.directory / "controller.yaml"
+        file.write_text(json.dumps(document, indent=1))
+        return file
+
+    def configured(self) -> dict[str, Any]:
+        """What controller.yaml says of this target."""
         gateway = {"url": self.gateways[0], "replicas": list(self.gateways)}
-        target = {
+        return {
             "kubernetes": {"kubeconfig": str(self.installation.kubeconfig)},
             "gateway": gateway,
             "registry": {
@@ -120,24 +147,6 @@ class Stage:
             "drain": "3s",
             **self.settings,
         }
-        source = {
-            "repository": self.repository.root.as_uri(),
-            "interval": "1s",
-            "grants": {"projects": [f"{self.unit.owner}/{self.unit.project}"]},
-        }
-        document = {
-            "format": 1,
-            "installation": self.installation.name,
-            "state": {"directory": str(self.directory / "state"), "cache": str(self.testbed.state / "image-cache")},
-            "sources": {"project": source},
-            "targets": {"cluster": target},
-            "images": {"mirrors": {"docker.io": self.testbed.registry}},
-            "leaderElection": {"duration": "5s"},
-            "health": {"address": f"127.0.0.1:{_free_port()}"},
-        }
-        file = self.directory / "controller.yaml"
-        file.write_text(json.dumps(document, indent=1))
-        return file
 
     # what it serves
 
