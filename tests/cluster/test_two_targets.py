@@ -71,7 +71,7 @@ def test_a_controller_that_starts_beside_a_dead_cluster_serves_the_other(stage: 
         with stage.controller():
             stage.until_applied(newest)
             death.close()
-                far.until_applied(newest)
+            far.until_applied(newest)
             far.until("production", version="1.0")
 
 
