@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from controller.cli.tree import DeclaredTree
+from controller.engine.concerning import concerned
 from controller.model.errors import PointsmanError
 from controller.model.source import Revision
 
@@ -14,7 +15,7 @@ from controller.model.source import Revision
 class Concerns:
     """Answers for one commit, from the repository here.
 
-    A controller writes a unit's record only when something changes for it. So a unit is as far as the commit too when
+    A controller writes a unit's record only for commits that concern it. So a unit is as far as the commit too when
     nothing that concerns it was changed between its revision and the commit.
     """
 
@@ -37,22 +38,16 @@ class Concerns:
             changed = git.run(*shape, "--", f":(top,literal){self.tree.directory}").decode(errors="replace")
         except PointsmanError:
             return False  # git here does not know the revision: the controller may have fetched more
-        return not concerning(filter(None, changed.split("\0")), self.tree.directory, deployment, self._is_for)
+        return not concerning(filter(None, changed.split("\0")), self.tree.directory, deployment, self._deployments_of)
 
-    def _is_for(self, version: str, deployment: str) -> bool:
+    def _deployments_of(self, version: str) -> frozenset[str] | None:
         found = self.tree.reading.versions.get(version)
-        return found is None or found.is_for(deployment)
+        return found.deployments if found else None
 
 
-def concerning(paths: Iterable[str], directory: str, deployment: str, is_for: Callable[[str, str], bool]) -> tuple[str, ...]:
-    """PURE: the changed paths that may change anything for a deployment."""
-    return tuple(path for path in paths if _concerns(path.removeprefix(f"{directory}/"), deployment, is_for))
-
-
-def _concerns(path: str, deployment: str, is_for: Callable[[str, str], bool]) -> bool:
-    kind, _, rest = path.partition("/")
-    if path.endswith(".md"):
-        return False
-    if kind == "deployments":
-        return rest.startswith(f"{deployment}/")
-    return kind != "versions" or is_for(rest.removesuffix(".yaml"), deployment)
+def concerning(
+    paths: Iterable[str], directory: str, deployment: str, deployments_of: Callable[[str], frozenset[str] | None]
+) -> tuple[str, ...]:
+    """PURE: the changed paths that may change anything for a deployment, by the rule that controllers follow."""
+    found = ((path, concerned(path.removeprefix(f"{directory}/"), deployments_of)) for path in paths)
+    return tuple(path for path, whom in found if whom is None or deployment in whom)

@@ -136,5 +136,5 @@ def test_without_git_the_conditions_alone_decide() -> None:
     ],
 )
 def test_which_files_concern_a_deployment(path: str, matters: bool) -> None:
-    found = concerning([path], "app/pointsman", "local", lambda version, _: version != "theirs")
+    found = concerning([path], "app/pointsman", "local", lambda version: frozenset({"europe"}) if version == "theirs" else None)
     assert bool(found) is matters
