@@ -51,6 +51,7 @@ class Story:
 @pytest.fixture(scope="module")
 def story(testbed: Testbed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     with staged(testbed, tmp_path_factory.mktemp("killed")) as stage:
+        stage.settings["drain"] = "1s"
         told = Story(stage)
         told.begin()
         yield told

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -43,10 +43,6 @@ class Timeline:
         with self._lock:
             found = sorted(self._states, key=_order)
         return (obj for obj in found if obj["kind"] == kind and (before is None or _order(obj) <= _order(before)))
-
-    def first(self, kind: str, wanted: Callable[[Object], object]) -> Object:
-        """The first state that is as wanted."""
-        return next(obj for obj in self.states(kind) if wanted(obj))
 
     def last(self, kind: str, name: str, before: Object) -> Object:
         """How the object `name` was at the moment when `before` was written."""

@@ -56,7 +56,7 @@ class Load:
         connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=20)
         try:
             while not self._done.wait(self._pause):
-                fault = self._ask(connection, address.path)
+                fault = self._ask(connection, f"{address.path}?{address.query}" if address.query else address.path)
                 self.answers[number] += 1
                 if fault:
                     self.faults.append(f"after {time.monotonic() - self._started:.2f} s at {address.netloc}: {fault}")

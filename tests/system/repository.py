@@ -24,12 +24,14 @@ COMMITTER = {
 }
 ENDPOINT = "say"
 SERVER = """
-import http.server, json, os, pathlib
+import http.server, json, os, pathlib, time, urllib.parse
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
+        query = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query)
+        time.sleep(float(query.get("seconds", ["0"])[0]))
         said = {
             "version": os.environ["VH_DEFAULT_PREFIX"].split("/")[4],
             "code": pathlib.Path("code.txt").read_text(),
