@@ -64,10 +64,8 @@ def test_a_changed_variable_is_rolled_out_under_load_and_its_revert_lands_on_the
     repository.release("1.0")
     with stage.controller():
         red = stage.until("production", color="red")
-        with (
-            constant_load(stage, "production", workload_agrees) as alias,
-            constant_load(stage, "1.0", workload_agrees) as version,
-        ):
+        loads = [constant_load(stage, name, workload_agrees) for name in ("production", "1.0")]
+        with loads[0], loads[1]:
             repository.configure(environment={"COLOR": "green"})
             stage.until("production", color="green")
             stage.until("1.0", color="green")
