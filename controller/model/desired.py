@@ -92,6 +92,18 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
+class RouteGuard:
+    """What makes any route of a unit ask for a password: its first filters, and request headers that endpoints must not see.
+
+    `policy` lacks the name of its route, which is its own too; None for gateways that need no such object.
+    """
+
+    filters: tuple[Object, ...] = ()
+    removed: tuple[str, ...] = ()
+    policy: Object | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AliasRoutes:
     """All routes of one alias, which move together. `file` is the alias file's path in the repository."""
 
@@ -140,6 +152,8 @@ class DesiredState:
     """The target that a `gone` deployment left this one for: no person has to release that."""
     moved_ready: bool = False
     """Whether it is Ready there; until then everything stays here."""
+    route_guard: RouteGuard | None = None
+    """For routes that are not declared and stay; None where nobody is asked for a password."""
 
     def released(self, path: str) -> bool:
         """Whether a commit since the last change of `path` carries this deployment's `Pointsman-Allow-Prune` line."""

@@ -7,12 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from controller.model import labels
 from controller.model.changes import Change, Operation
 from controller.model.desired import Route, Workload
+from controller.model.identity import ObjectKey
 from controller.model.images import Image
 from controller.model.objects import Object, annotation, key_of, put
 from controller.model.routes import with_backend
 from controller.plan.compare import compare, marked, stripped
 from controller.plan.gates import missing_inputs
 from controller.plan.guard import is_guarded
+from controller.plan.kept_routes import missing_policies, unguarded
 from controller.plan.sizes import owns_replicas, size_of
 from controller.plan.switch import Switch
 from controller.plan.version_routes import VersionRoute
@@ -22,8 +24,9 @@ from controller.plan.view import View
 def desired_items(view: View, switches: Mapping[str, Switch], routes: Iterable[VersionRoute]) -> Iterator[Change]:
     """Every desired object as a change, `UNCHANGED` ones included; the aliases' routes last, back to back."""
     yield from _objects(view, switches)
-    yield from _version_routes(view, routes)
-    yield from _alias_routes(view, switches)
+    declared = [*_version_routes(view, routes), *_alias_routes(view, switches)]
+    yield from _kept_routes(view, switches, frozenset(item.key for item in declared))
+    yield from declared
 
 
 def _objects(view: View, switches: Mapping[str, Switch]) -> Iterator[Change]:
@@ -101,6 +104,18 @@ def _alias_routes(view: View, switches: Mapping[str, Switch]) -> Iterator[Change
                 change = None
             if change:
                 yield from _guarded(view, route.policy if route else None, change)
+
+
+def _kept_routes(view: View, switches: Mapping[str, Switch], declared: frozenset[ObjectKey]) -> Iterator[Change]:
+    """What nothing declares and stays asks for passwords, too; nothing else of it changes."""
+    if not is_guarded(view):
+        return
+    revision = str(view.desired.revision)
+    for policy in missing_policies(view, declared):
+        found = view.observed.objects.get(key_of(policy))
+        yield _compare(view, marked(policy, revision), found, f"guards {policy['metadata']['name']}")
+    for route, wanted in unguarded(view, switches, declared):
+        yield _compare(view, marked(wanted, revision), route, "asks for a password", guarded=True)
 
 
 def _guarded(view: View, policy: Object | None, change: Change) -> Iterator[Change]:

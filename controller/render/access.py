@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from controller.model.declared import USERS_KEY, Deployment
+from controller.model.desired import RouteGuard
 from controller.model.errors import Stalled
 from controller.model.identity import ObjectKey
 from controller.model.objects import Object
@@ -38,6 +39,11 @@ class Guard:
     removed: tuple[str, ...] = ()
     policy: Callable[[str, Mapping[str, str]], Object] | None = None
     """Makes what has to name the route that it guards, from that route's name and annotations."""
+
+    def of_any_route(self) -> RouteGuard | None:
+        """The guard for routes that are not rendered; None where there is none."""
+        policy = self.policy("", {}) if self.policy else None
+        return RouteGuard(self.filters, self.removed, policy) if self.filters or policy else None
 
 
 def guard(scope: Scope, served_by: Deployment, users: Secret | None) -> Guard:

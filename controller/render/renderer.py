@@ -59,6 +59,7 @@ def render(
         notices=(*base_notices(found, target), *timeout_notices(target, found), *scale_notices(workloads.values())),
         target=target,
         guards=guarded.keys,
+        route_guard=guarded.of_any_route(),
     )
     return _with_history(desired, snapshot) if snapshot else desired
 

@@ -8,10 +8,11 @@ import pytest
 
 from controller.model import labels
 from controller.model.changes import Operation
+from controller.model.desired import TargetProfile
 from controller.model.objects import at, put
 from controller.model.secret import Secret
 from controller.plan import report
-from tests.plan.world import PROFILE, World, deployment
+from tests.plan.world import PROFILE, World, deployment, version
 
 pytestmark = pytest.mark.pure
 V1, V2 = "20181002.0", "20181003.0"
@@ -166,3 +167,30 @@ def test_a_foreign_object_under_the_guards_name_lets_no_route_be() -> None:
     found = made.plan()
     assert "ForeignObject" in {failure.reason for failure in found.failures}
     assert "HTTPRoute" not in {change.key.kind for change in found.changes}
+
+
+def left_over(made: World, how: str) -> None:
+    """A commit that adds access, and leaves a route on the target that nothing declares any more."""
+    version_left = deployment([V2], {"production": V2}, basic_auth="predictors")
+    alias_left = deployment([V1], {}, basic_auth="predictors")
+    endpoint_left = deployment({V1: version(V1, ("greet",))}, {"production": V1}, basic_auth="predictors")
+    made.declare({"version": version_left, "alias": alias_left, "endpoint": endpoint_left}[how])
+
+
+@pytest.mark.parametrize("how", ["version", "alias", "endpoint"])
+@pytest.mark.parametrize("profile", [PROFILE, TRAEFIK, ENVOY])
+def test_access_that_is_added_reaches_the_routes_that_are_kept_although_nothing_declares_them(
+    profile: TargetProfile, how: str
+) -> None:
+    made = world(profile, guarded=False)
+    made.settle()
+    before = {key for key in made.objects if key.kind == "HTTPRoute"}
+    left_over(made, how)
+    made.run()
+    kept = {key for key in made.objects if key.kind == "HTTPRoute"}
+    assert kept >= before, "a route of this test should be kept"
+    if profile is ENVOY:
+        assert {key.name for key in made.objects if key.kind == "SecurityPolicy"} == {key.name for key in kept}
+    else:
+        assert guarded_routes(made) == {True}
+    assert made.plan().is_empty
