@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 import httpx2
 
+from controller.images.registry.bodies import blocks, document
 from controller.images.registry.reference import require_digest
 from controller.images.registry.session import Answer, Call, Refused, Session, Tick, refusal
 from controller.model.errors import PointsmanError, Stalled, Unavailable
@@ -29,8 +30,9 @@ _ACCEPT = {"accept": ", ".join((OCI_MANIFEST, DOCKER_MANIFEST, OCI_INDEX, DOCKER
 """All four: with fewer, distribution converts to the old schema 1 and answers 200."""
 
 _LARGEST_MANIFEST = 4 << 20
-_BLOCK = 1 << 20
 _LOOKS = 2
+_STORING = 300.0
+"""Seconds for a registry to put away what it received: over an object store it copies the whole blob before it answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +133,8 @@ class RegistryClient:
         call = Call("GET", _blob(repository, digest), _pull(repository), f"read {digest} of {repository}")
         with self.session.open(call, self.tick) as response:
             if response.status_code != 200:
-                raise refusal(self.session, call, Answer(response.status_code, response.headers, response.read()))
-            yield response.iter_raw(_BLOCK)
+                raise refusal(self.session, call, Answer(response.status_code, response.headers, document(response)))
+            yield blocks(response)
 
     def mount(self, repository: str, digest: str, source: str) -> Upload | None:
         """Take a blob over from another repository of this registry: None when it is done, else the upload to use instead.
@@ -159,9 +161,9 @@ class RegistryClient:
         url = httpx2.URL(upload.url).copy_merge_params({"digest": digest})
         headers = {"content-type": "application/octet-stream"}
         action = f"receive {digest} in {upload.repository}"
-        call = Call("PUT", str(url), _push(upload.repository), action, headers, content, size)
+        call = Call("PUT", str(url), _push(upload.repository), action, headers, content, size, _STORING)
         with self.session.open(call, self.tick) as response:
-            answer = Answer(response.status_code, response.headers, response.read())
+            answer = Answer(response.status_code, response.headers, document(response))
         if answer.status in (400, 404, 416):
             # The upload is gone with any fault in it, and a digest that does not match is one: only another whole try tells.
             raise Unavailable(refusal(self.session, call, answer).message)

@@ -15,6 +15,7 @@ import httpx2
 
 import controller
 from controller.images.registry.auth import Credentials
+from controller.images.registry.bodies import TooLarge, document
 from controller.images.registry.reference import Location
 from controller.images.registry.tokens import Tokens
 from controller.model.errors import PointsmanError, Stalled, Unavailable
@@ -28,10 +29,9 @@ _LONGEST_WAIT = 120.0
 """A registry that asks to be left alone for longer than this ends the build; the next pass tries again."""
 
 _TICK = 0.2
-_DEADLINE = 60.0
-_TIMEOUT = httpx2.Timeout(60.0, connect=15.0)
+_PATIENCE = 60.0
+_CONNECT = 15.0
 _TEMPORARY = (408, 425, 429, 500, 502, 503, 504)
-_LARGEST_DOCUMENT = 8 << 20
 _LONGEST_MESSAGE = 400
 
 Tick = Callable[[], None]
@@ -51,7 +51,7 @@ class Refused(Stalled):
 class Call:
     """One request. `scope` is what its authorization is remembered by, `action` what it does, for a person.
 
-    `content` yields the body, `size` bytes, anew at each try.
+    `content` yields the body, `size` bytes, anew at each try. `patience` is how many seconds the answer may be silent.
     """
 
     method: str
@@ -61,6 +61,7 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict)
     content: Callable[[], Iterator[bytes]] | None = None
     size: int = 0
+    patience: float = _PATIENCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ class Session:
         self.name = name
         self.first_pause = first_pause
         headers = {"user-agent": f"pointsman/{controller.__version__}", "accept-encoding": "identity"}
-        self._client = httpx2.Client(verify=verify, timeout=_TIMEOUT, headers=headers)
+        self._client = httpx2.Client(verify=verify, timeout=_timeout(_PATIENCE), headers=headers)
         self._tokens = Tokens(name, credentials, self._client, plain=location.scheme == "http")
 
     def close(self) -> None:
@@ -102,7 +103,7 @@ class Session:
         for attempt in range(1, tries + 1):
             try:
                 with self.open(call, tick) as response:
-                    return Answer(response.status_code, response.headers, _document(response))
+                    return Answer(response.status_code, response.headers, document(response))
             except _Busy as busy:
                 pause = busy.after if busy.after is not None else self._backoff(attempt)
                 if attempt == tries or pause > _LONGEST_WAIT:
@@ -134,7 +135,8 @@ class Session:
         if call.content is not None:
             headers["content-length"] = str(call.size)
         body = call.content() if call.content is not None else None
-        request = self._client.build_request(call.method, url, headers=headers, content=body)
+        timeout = _timeout(call.patience)
+        request = self._client.build_request(call.method, url, headers=headers, content=body, timeout=timeout)
         return self._client.send(request, stream=True, follow_redirects=call.method in ("GET", "HEAD"))
 
     def _check(self, call: Call, response: httpx2.Response) -> None:
@@ -151,6 +153,8 @@ class Session:
     def _errors(self, call: Call) -> Iterator[None]:
         try:
             yield
+        except TooLarge as error:
+            raise Stalled(f"{self.name}, asked to {call.action}: {error}") from error
         except httpx2.HTTPError as error:
             words = str(error) or type(error).__name__
             raise _Busy(f"{self.name} does not answer, asked to {call.action}: {words}") from error
@@ -160,6 +164,10 @@ class Session:
     def _backoff(self, attempt: int) -> float:
         pause = min(_LONGEST_PAUSE, self.first_pause * 2.0 ** (attempt - 1))
         return pause * random.uniform(0.7, 1.3)  # noqa: S311  (a pause is no secret)
+
+
+def _timeout(patience: float) -> httpx2.Timeout:
+    return httpx2.Timeout(_PATIENCE, connect=_CONNECT, read=patience)
 
 
 class _Busy(Unavailable):
@@ -192,19 +200,6 @@ def _complaint(body: bytes) -> tuple[frozenset[str], str]:
         return codes, "; ".join(f"{e['code']} {e.get('message', '')}".strip() for e in errors)[:_LONGEST_MESSAGE]
     except (ValueError, KeyError, TypeError):
         return frozenset(), ""
-
-
-def _document(response: httpx2.Response) -> bytes:
-    """A small body, whole: neither too large nor too slow."""
-    end = time.monotonic() + _DEADLINE
-    received = bytearray()
-    for block in response.iter_raw():
-        received += block
-        if len(received) > _LARGEST_DOCUMENT:
-            raise Stalled(f"the answer of {response.url.host} is larger than {_LARGEST_DOCUMENT} bytes")
-        if time.monotonic() > end:
-            raise httpx2.ReadTimeout(f"the answer took longer than {_DEADLINE:g} s")
-    return bytes(received)
 
 
 def _retry_after(headers: httpx2.Headers) -> float | None:

@@ -18,6 +18,7 @@ from typing import Any
 import httpx2
 
 from controller.images.registry.auth import Credentials, Login
+from controller.images.registry.bodies import document
 from controller.model.errors import Forbidden, Stalled, Unavailable
 
 _LIFETIME = 60.0
@@ -96,23 +97,27 @@ class Tokens:
         if not realm.startswith("https://") and not (self._plain and realm.startswith("http://")):
             raise Stalled(f"{self._name} names no safe address for its tokens")
         try:
-            answer = self._exchange(realm, challenge, login)
-        except httpx2.HTTPError as error:
+            status, content = self._exchange(realm, challenge, login)
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise Unavailable(f"the token service of {self._name} does not answer: {type(error).__name__}") from error
-        if answer.status_code in (400, 401, 403):
+        if status in (400, 401, 403):
             raise self.explain("have a token")
-        if answer.status_code != 200 or len(answer.content) > _LARGEST:
-            raise Unavailable(f"the token service of {self._name} answers {answer.status_code}")
-        return self._token(answer.content, challenge)
+        if status != 200:
+            raise Unavailable(f"the token service of {self._name} answers {status}")
+        return self._token(content, challenge)
 
-    def _exchange(self, realm: str, challenge: Challenge, login: Login | None) -> httpx2.Response:
+    def _exchange(self, realm: str, challenge: Challenge, login: Login | None) -> tuple[int, bytes]:
         scopes = challenge.parameters.get("scope", "").split()
         query = {name: challenge.parameters[name] for name in ("service",) if name in challenge.parameters}
         if login and login.identity:
             form = {"grant_type": "refresh_token", "refresh_token": login.identity.reveal(), "client_id": "pointsman"}
-            return self._client.post(realm, data={**form, **query, "scope": " ".join(scopes)})
-        headers = {"authorization": _basic(login)} if login else {}
-        return self._client.get(realm, params=httpx2.QueryParams({**query, "scope": scopes}), headers=headers)
+            asked = self._client.stream("POST", realm, data={**form, **query, "scope": " ".join(scopes)})
+        else:
+            headers = {"authorization": _basic(login)} if login else {}
+            parameters = httpx2.QueryParams({**query, "scope": scopes})
+            asked = self._client.stream("GET", realm, params=parameters, headers=headers)
+        with asked as response:
+            return response.status_code, document(response, _LARGEST)
 
     def _token(self, content: bytes, challenge: Challenge) -> _Token:
         try:
