@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -86,8 +86,11 @@ def published(source: WorkingDirectory) -> Publication:
 
 
 @contextmanager
-def settling(directory: Path, shape: Shape) -> Iterator[Settling]:
-    """Everything opened and nothing passed over yet; closed at the end, also after a failure."""
+def settling(directory: Path, shape: Shape, changed: Callable[[Target], Target] = lambda it: it) -> Iterator[Settling]:
+    """Everything opened and nothing passed over yet; closed at the end, also after a failure.
+
+    `changed` makes another target of the usual one.
+    """
     with ExitStack() as opened:
         repository = write_repository(directory / "repository", shape)
         source = WorkingDirectory(repository, state=directory / "state", committed=True)
@@ -100,7 +103,7 @@ def settling(directory: Path, shape: Shape) -> Iterator[Settling]:
         opened.callback(gateway.stop)
         gateway.start()
         images = BuiltImages()
-        target = Target(replace(PROFILE, url=gateway.url), store, images, lambda: (gateway.url,))
+        target = changed(Target(replace(PROFILE, url=gateway.url), store, images, lambda: (gateway.url,)))
         cache = TargetCache(store, lambda _: None)
         opened.callback(cache.stop)
         cache.start()
