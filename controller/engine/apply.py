@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from controller.engine.cache import TargetCache
 from controller.engine.corrections import Corrections
 from controller.engine.steps import Observer, Step
+from controller.engine.targets import RESTING, Target
 from controller.model import labels
 from controller.model.changes import Change, Operation, Plan
-from controller.model.errors import Conflict, PointsmanError
+from controller.model.errors import Conflict, PointsmanError, Waiting
 from controller.model.objects import annotation
 from controller.model.ports import ClusterClient
+from controller.plan.guard import GUARD_KINDS
 
+_GUARDED_KINDS = ("HTTPRoute", "SecurityPolicy")
 _log = logging.getLogger(__name__)
 
 
@@ -44,9 +47,9 @@ class ApplyResult:
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """What changes are written with."""
+    """What changes are written with, to which target."""
 
-    client: ClusterClient
+    target: Target
     cache: TargetCache
     corrections: Corrections
     observer: Observer
@@ -55,31 +58,42 @@ class Writer:
 def apply_changes(plan: Plan, writer: Writer) -> ApplyResult:
     """Write in the plan's order. After a failure nothing of the same workload or alias follows, and nothing is deleted.
 
-    Raises Conflict when somebody else wrote one of the objects: the pass has to look again.
+    What asks for passwords concerns every route: where it could not be made, a route that names it would answer nobody.
+    Raises Conflict when somebody else wrote one of the objects: the pass has to look again. Raises Waiting when this process
+    does not lead any more: what is left is for whoever does, and may be wrong by now.
     """
     return ApplyResult(tuple(_results(plan, writer)))
 
 
 def _results(plan: Plan, writer: Writer) -> Iterator[ObjectResult]:
     failed: set[str] = set()
+    is_guardless = False
     for change in plan.changes:
         group = _group(change)
-        if group in failed or (failed and change.operation is Operation.DELETE):
+        relies = group in failed or (failed and change.operation is Operation.DELETE)
+        if relies or (is_guardless and change.key.kind in _GUARDED_KINDS):
             yield ObjectResult(change, skipped=True)
             continue
+        _check_lead(writer.target)
         try:
             writer.corrections.check(change, writer.cache.get(plan.unit.hash, change.key))
-            _carry_out(change, writer.client, writer.cache)
+            _carry_out(change, writer.target.client, writer.cache)
             writer.corrections.note(change)
         except Conflict:
             raise
         except PointsmanError as error:
             _log.warning("%s %s: %s", change.operation, change.key, error.message)
             failed.add(group)
+            is_guardless |= change.operation is Operation.CREATE and change.key.kind in GUARD_KINDS
             yield ObjectResult(change, error)
         else:
             writer.observer(_step(change))
             yield ObjectResult(change)
+
+
+def _check_lead(target: Target) -> None:
+    if not target.leads():
+        raise Waiting(f"this process does not lead target {target.name} any more", after=RESTING)
 
 
 def _carry_out(change: Change, client: ClusterClient, cache: TargetCache) -> None:

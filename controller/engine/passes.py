@@ -82,7 +82,7 @@ class Passes:
         self._observer(Step.PLANNED)
         record = self._remember(work, stored, planned, answers)
         put_back = tuple(drifts(made.changes, work.cache.of_unit(work.unit.hash))) if made.changes else ()
-        result = apply_changes(made, Writer(work.target.client, work.cache, self._corrections, self._observer))
+        result = apply_changes(made, Writer(work.target, work.cache, self._corrections, self._observer))
         closed = self._close(work, record, made, result)
         self._questions.ask(work, made, closed.bases)
         self._reporter.tell(work, Report(made, result, answers, put_back, stored.conditions, closed.conditions))

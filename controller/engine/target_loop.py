@@ -23,7 +23,7 @@ from controller.engine.retry import RESYNC, pause_after
 from controller.engine.sight import Sight
 from controller.engine.sources import Publication, changed_first
 from controller.engine.steps import Observer
-from controller.engine.targets import Target
+from controller.engine.targets import RESTING, Target
 from controller.model import labels
 from controller.model.errors import PointsmanError
 from controller.model.identity import UnitKey
@@ -34,8 +34,6 @@ from controller.state.records import Records
 
 COALESCED = 0.02
 """Seconds for which watch events are gathered: a rollout sends many at once."""
-RESTING = 1.0
-"""Seconds until a target that another process leads is looked at again."""
 _log = logging.getLogger(__name__)
 
 
@@ -131,6 +129,11 @@ class TargetLoop:
     def errors(self) -> tuple[str, ...]:
         """Why the target cannot be read at the moment; what runs there is not touched by it."""
         return tuple(f"target {self.target.name}: {error}" for error in self._cache.errors())
+
+    @property
+    def threads(self) -> tuple[threading.Thread, ...]:
+        """What works until `stop`: without one of these, units or a kind of object would be looked at no more."""
+        return (*self._threads, *self._cache.threads)
 
     @property
     def is_listed(self) -> bool:

@@ -16,6 +16,8 @@ from controller.model.secret import Secret
 
 Gateways = Callable[[], tuple[str, ...]]
 Capacity = Callable[[], tuple[NodeRoom, ...] | None]
+RESTING = 1.0
+"""Seconds until a target that another process leads is looked at again."""
 
 
 def always() -> bool:
