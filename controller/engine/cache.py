@@ -78,6 +78,9 @@ class TargetCache:
         self._errors: dict[str, str] = {}
         self._suspects: set[ObjectKey] = set()
         self._stop = threading.Event()
+        names = {kind: f"watch-{name}-{kind}" for kind in self._listed}
+        self.threads = [threading.Thread(target=self._follow, args=(k,), name=n, daemon=True) for k, n in names.items()]
+        """One per kind; they end only after `stop`."""
 
     @classmethod
     def listed(cls, client: ClusterClient, kinds: Iterable[str] = KINDS) -> Self:
@@ -88,8 +91,8 @@ class TargetCache:
         return cache
 
     def start(self) -> None:
-        for kind in self._listed:
-            threading.Thread(target=self._follow, args=(kind,), name=f"watch-{self._name}-{kind}", daemon=True).start()
+        for thread in self.threads:
+            thread.start()
 
     def stop(self) -> None:
         """Take in nothing more. A thread ends with its open watch, at the latest when the client is closed."""

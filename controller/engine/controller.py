@@ -136,6 +136,11 @@ class Controller:
         waiting = tuple(f"target {name}: it is not connected yet" for name in missing)
         return (*waiting, *(error for loop in opened.values() for error in loop.errors()))
 
+    def ended(self) -> tuple[str, ...]:
+        """The threads that ended although nothing ends them before `stop`: only a new process helps."""
+        threads = (*(source.thread for source in self._sources), *(t for loop in self._loops() for t in loop.threads))
+        return tuple(thread.name for thread in threads if thread.ident is not None and not thread.is_alive())
+
     def is_ready(self) -> bool:
         """Whether everything of ours on every open target is known."""
         return all(loop.is_listed for loop in self._loops())

@@ -74,11 +74,11 @@ class SourceLoop:
         self._interval = interval
         self._wake = threading.Event()
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"source-{source.name}", daemon=True)
+        self.thread = threading.Thread(target=self._run, name=f"source-{source.name}", daemon=True)
         self.error: str | None = None
 
     def start(self) -> None:
-        self._thread.start()
+        self.thread.start()
 
     def wake(self) -> None:
         """Look now: a hint from a watcher, a webhook or a person."""
@@ -87,7 +87,7 @@ class SourceLoop:
     def stop(self, timeout: float = 5.0) -> None:
         self._stop.set()
         self._wake.set()
-        self._thread.join(timeout)
+        self.thread.join(timeout)
 
     def _run(self) -> None:
         token, failures = "", 0

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from controller.engine.cache import KINDS
 from controller.engine.controller import Controller
 from controller.engine.grants import Granted
 from controller.model.identity import UnitKey
+from controller.model.ports import WatchEvent
 from controller.state.history import FileHistory
 from tests.embedded.gateway.servers import eventually
 from tests.engine.several import Declared, Several, several
@@ -46,6 +49,19 @@ def test_each_deployment_is_served_where_it_says_and_nowhere_else(two: Several, 
         assert eventually(serves(controller, east.unit, "east"))
         assert eventually(serves(controller, west.unit, "west"))
     assert (two.records("east"), two.records("west")) == (1, 1)
+
+
+def test_a_thread_that_ends_by_itself_is_named(two: Several, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ends(*_: object, **__: object) -> Iterator[WatchEvent]:
+        raise SystemExit
+
+    with two.controlled([]) as controller:
+        assert controller.ended() == ()
+    monkeypatch.setattr(two.stores["west"], "watch", ends)
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    with two.controlled([]) as controller:
+        assert eventually(lambda: len(controller.ended()) == len(KINDS))
+        assert "watch-west-Deployment" in controller.ended()
 
 
 def test_a_lost_target_delays_no_other_and_is_served_when_it_answers(two: Several, tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ class Service:
         """Fails for loops that ended although nothing ends them: only a new process helps."""
         dead = [f"source {name}: nobody looks at it" for name, source in self.sources.items() if not source.is_alive]
         dead += [f"target {target.name}: nobody opens it" for target in self.targets if not target.is_alive]
+        dead += [f"{name}: it ended, which nothing but the end of the process does" for name in self.controller.ended()]
         return Verdict(tuple(dead))
 
     def readiness(self) -> Verdict:
