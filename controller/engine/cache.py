@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Self
 
 from controller.engine.retry import backoff, told
@@ -77,6 +77,7 @@ class TargetCache:
         self._listed: dict[str, threading.Event] = {kind: threading.Event() for kind in kinds}
         self._errors: dict[str, str] = {}
         self._suspects: set[ObjectKey] = set()
+        self._written: dict[str, set[ObjectKey]] = {}
         self._stop = threading.Event()
         names = {kind: f"watch-{name}-{kind}" for kind in self._listed}
         self.threads = [threading.Thread(target=self._follow, args=(k,), name=n, daemon=True) for k, n in names.items()]
@@ -161,37 +162,37 @@ class TargetCache:
             known = objects.get(key_of(kept))
             if known is None or _age(known) <= _age(kept):
                 objects[key_of(kept)] = kept
+                self._written.get(kept["kind"], set()).add(key_of(kept))
 
     def forget(self, key: ObjectKey) -> None:
         """What a delete of our own removed, ahead of the watch."""
         with self._lock:
             for objects in self._units.values():
                 objects.pop(key, None)
+            self._written.get(key.kind, set()).add(key)
 
     def _follow(self, kind: str) -> None:
         version, failures = "", 0
         while not self._stop.is_set():
+            begun = time.monotonic()
             try:
                 if not version:
                     version = self._list(kind)
-                    failures = self._went_well(kind)
                 for event in self._client.watch(kind, version, labels=_OURS):
-                    version = event.object["metadata"]["resourceVersion"]
+                    version, failures = event.object["metadata"]["resourceVersion"], 0
                     self._take(event)
                     if self._stop.is_set():
                         return
-            except Conflict:
-                version = ""
-                self._stop.wait(_AGAIN)
+                failures = 0
             except Exception as error:
                 # A fault of ours included: without this thread nothing of the kind would ever be seen again.
-                version, failures = "", failures + 1
-                self._failed(kind, error, failures)
-
-    def _went_well(self, kind: str) -> int:
-        with self._lock:
-            self._errors.pop(kind, None)
-        return 0
+                # A list alone is no success: where every watch fails at once, all would be listed again and again.
+                lasted = time.monotonic() - begun
+                version, failures = "", 1 if lasted > MOST_PAUSE else failures + 1
+                if isinstance(error, Conflict) and failures == 1:
+                    self._stop.wait(_AGAIN)
+                else:
+                    self._failed(kind, error, failures)
 
     def _failed(self, kind: str, error: Exception, failures: int) -> None:
         """Say it once per cause, and pause longer and longer."""
@@ -205,19 +206,13 @@ class TargetCache:
         self._stop.wait(backoff(failures, MOST_PAUSE, random.Random()))  # noqa: S311  jitter, no secret
 
     def _list(self, kind: str) -> str:
+        with self._lock:
+            self._written[kind] = set()
         listing = self._client.list(kind, labels=_OURS)
         fresh = {key_of(obj): trimmed(obj) for obj in listing.items}
-        changed: set[str] = set()
         with self._lock:
-            for unit, objects in self._units.items():
-                lost = [key for key in objects if key.kind == kind and key not in fresh]
-                changed |= {unit for key in lost if objects.pop(key)}
-            for key, obj in fresh.items():
-                unit = label(obj, labels.UNIT) or ""
-                known = self._units[unit].get(key)
-                self._units[unit][key] = obj
-                if known is None or not says_the_same(known, obj):
-                    changed.add(unit)
+            self._errors.pop(kind, None)
+            changed = self._replace(kind, fresh, self._written.pop(kind))
         is_first = not self._listed[kind].is_set()
         self._listed[kind].set()
         if not is_first:
@@ -225,6 +220,25 @@ class TargetCache:
         elif self.complete:
             self._on_listed()
         return listing.resource_version
+
+    def _replace(self, kind: str, fresh: Mapping[ObjectKey, Object], written: Collection[ObjectKey]) -> set[str]:
+        """The units of which something is different now.
+
+        What we wrote or deleted while the list was under way may be newer than the list: there the watch has the last word.
+        """
+        changed: set[str] = set()
+        for unit, objects in self._units.items():
+            lost = [key for key in objects if key.kind == kind and key not in fresh and key not in written]
+            changed |= {unit for key in lost if objects.pop(key)}
+        for key, obj in fresh.items():
+            unit = label(obj, labels.UNIT) or ""
+            known = self._units[unit].get(key)
+            if key in written and (known is None or _age(known) > _age(obj)):
+                continue
+            self._units[unit][key] = obj
+            if known is None or not says_the_same(known, obj):
+                changed.add(unit)
+        return changed
 
     def _take(self, event: WatchEvent) -> None:
         obj, key = trimmed(event.object), key_of(event.object)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,10 +12,10 @@ from controller.embedded.store import EmbeddedStore
 from controller.engine.cache import TargetCache
 from controller.engine.trimming import trimmed
 from controller.model import labels
-from controller.model.errors import Conflict
+from controller.model.errors import Conflict, Forbidden
 from controller.model.identity import ObjectKey, UnitKey
 from controller.model.objects import Object
-from controller.model.ports import EventType, Labels, WatchEvent
+from controller.model.ports import EventType, Labels, Listing, WatchEvent
 from tests.embedded.gateway.servers import eventually
 
 pytestmark = pytest.mark.contract
@@ -100,3 +100,85 @@ def test_an_older_event_does_not_undo_what_a_write_returned(tmp_path: Path) -> N
         assert store.told.wait(30.0)
         assert cache.get(UNIT.hash, KEY) == trimmed(newer)
         cache.stop()
+
+
+class Unwatchable(EmbeddedStore):
+    """A target that may be listed and not be watched."""
+
+    error: Exception
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.lists = 0
+
+    def list(self, kind: str, *, namespace: str | None = None, labels: Labels | None = None) -> Listing:
+        self.lists += 1
+        return super().list(kind, namespace=namespace, labels=labels)
+
+    def watch(
+        self, kind: str, resource_version: str, *, labels: Labels | None = None, timeout: float = 290.0
+    ) -> Iterator[WatchEvent]:
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [Forbidden("may not watch"), Conflict("too old (410 Gone)")])
+def test_where_every_watch_fails_the_pauses_between_lists_grow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    asked: list[int] = []
+    enough = threading.Event()
+
+    def pause(attempt: int, most: float, spread: object) -> float:
+        asked.append(attempt)
+        if len(asked) == 5:
+            enough.set()
+        return 0.0 if len(asked) < 5 else 30.0
+
+    monkeypatch.setattr("controller.engine.cache.backoff", pause)
+    with Unwatchable(tmp_path) as store:
+        store.error = error
+        cache = TargetCache(store, lambda _: None, kinds=(KEY.kind,))
+        cache.start()
+        assert enough.wait(30.0)
+        cache.stop()
+    assert asked[-1] > asked[0]
+    assert asked == sorted(asked)
+    assert cache.errors()
+
+
+class Meanwhile(EmbeddedStore):
+    """A target to which something is written while an answer with the older state is still under way."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.meanwhile: Callable[[], None] = lambda: None
+
+    def list(self, kind: str, *, namespace: str | None = None, labels: Labels | None = None) -> Listing:
+        listing = super().list(kind, namespace=namespace, labels=labels)
+        self.meanwhile()
+        return listing
+
+
+@pytest.mark.parametrize("how", ["created", "changed", "deleted"])
+def test_what_we_write_while_everything_is_listed_is_not_undone_by_the_list(tmp_path: Path, how: str) -> None:
+    changed: list[str] = []
+    with Meanwhile(tmp_path) as store:
+        if how != "created":
+            store.apply(SERVICE)
+        cache = TargetCache(store, changed.append, kinds=(KEY.kind,))
+
+        def write() -> None:
+            if how == "deleted":
+                store.delete(KEY)
+                cache.forget(KEY)
+            else:
+                cache.note(store.apply({**SERVICE, "spec": {"type": "LoadBalancer"}}))
+
+        store.meanwhile = write
+        cache._list(KEY.kind)
+        found = cache.get(UNIT.hash, KEY)
+        assert found == (None if how == "deleted" else trimmed(store.get(KEY) or {}))
+        store.meanwhile = lambda: None
+        cache._list(KEY.kind)
+        assert cache.get(UNIT.hash, KEY) == found
+        assert changed == []
