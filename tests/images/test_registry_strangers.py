@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import tarfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import httpx2
 import pytest
-from image_examples import silent
+from base_images import MANIFEST, archive, digest_of, push_blob, push_manifest
+from image_examples import CODE, silent
+from registry_images import builder_for, spec_for
+from registry_server import Registry
 
 from controller.images.registry.auth import Credentials
 from controller.images.registry.bodies import blocks
@@ -17,6 +23,7 @@ from controller.images.registry.client import RegistryClient
 from controller.images.registry.reference import parse_location
 from controller.images.registry.session import Session
 from controller.model.errors import Stalled, Unavailable
+from controller.model.images import Image
 
 pytestmark = pytest.mark.faults
 
@@ -94,3 +101,79 @@ def test_body_that_only_drips_counts_as_silence() -> None:
 def test_body_comes_in_blocks_and_whole() -> None:
     response = httpx2.Response(200, content=iter([b"ab", b"c", b"def", b"g"]), request=httpx2.Request("GET", "https://e.com/"))
     assert list(blocks(response, size=3)) == [b"abc", b"def", b"g"]
+
+
+def _oversized_header() -> bytes:
+    header = tarfile.TarInfo("pax")
+    header.type, header.size = tarfile.XHDTYPE, 1 << 32
+    return header.tobuf(tarfile.USTAR_FORMAT) + bytes(1 << 16)
+
+
+def _oversized_file() -> bytes:
+    file = tarfile.TarInfo("zeros")
+    file.size = 1 << 50
+    return file.tobuf(tarfile.GNU_FORMAT)
+
+
+def _headers_of_headers() -> bytes:
+    header = tarfile.TarInfo("long")
+    header.type = tarfile.GNUTYPE_LONGNAME
+    return header.tobuf(tarfile.GNU_FORMAT) * 5000
+
+
+@pytest.mark.parametrize(
+    ("layer", "words"),
+    [
+        (_oversized_header(), "has a header of"),
+        (_oversized_file(), "unpacks to more than"),
+        (_headers_of_headers(), "cannot be read"),
+    ],
+    ids=["header", "file", "headers"],
+)
+def test_layer_that_is_a_trap_is_no_reason_to_read_on(registry: Registry, tmp_path: Path, layer: bytes, words: str) -> None:
+    document = {"os": "linux", "architecture": "amd64", "rootfs": {"type": "layers", "diff_ids": [digest_of(layer)]}}
+    with builder_with_base(registry, tmp_path, document, layer) as build, pytest.raises((Stalled, Unavailable), match=words):
+        build()
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"rootfs": []},
+        {"rootfs": {"diff_ids": 1}},
+        {"config": []},
+        {"config": {"Env": [1]}},
+        {"config": {"Env": 5}},
+        {"config": {"ExposedPorts": ["80/tcp"]}},
+        {"history": "none"},
+        {"config": {"User": {}}},
+    ],
+    ids=str,
+)
+def test_configuration_of_another_shape_is_refused_in_words(registry: Registry, tmp_path: Path, odd: dict[str, object]) -> None:
+    layer = archive({"usr/bin/python3": b"x"})
+    document = {"os": "linux", "architecture": "amd64", "rootfs": {"type": "layers", "diff_ids": [digest_of(layer)]}, **odd}
+    with builder_with_base(registry, tmp_path, document, layer) as build, pytest.raises(Stalled, match="base image"):
+        build()
+
+
+@contextmanager
+def builder_with_base(
+    registry: Registry, directory: Path, document: dict[str, object], layer: bytes
+) -> Iterator[Callable[[], Image]]:
+    """What builds an image with requirements on a base of this configuration and layer."""
+    config = json.dumps(document).encode()
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": _descriptor(registry, config, "application/vnd.oci.image.config.v1+json"),
+        "layers": [_descriptor(registry, layer, "application/vnd.oci.image.layer.v1.tar")],
+    }
+    push_manifest(registry.url, "library/python", "odd", manifest)
+    spec = spec_for(registry, base="python:odd", requirements="six==1.16.0\n")
+    with builder_for(registry, directory / "cache", first_pause=0.01) as builder:
+        yield lambda: builder.build(spec, CODE, silent)
+
+
+def _descriptor(registry: Registry, data: bytes, media_type: str) -> dict[str, object]:
+    return {"mediaType": media_type, "digest": push_blob(registry.url, "library/python", data), "size": len(data)}

@@ -18,6 +18,7 @@ from controller.images.durable import exclusive, write_durably
 from controller.images.registry.client import INDEXES, Manifest
 from controller.images.registry.push import Origin
 from controller.images.registry.reference import Reference, require_digest
+from controller.images.registry.shapes import require_configuration, require_manifest
 from controller.model.errors import Stalled
 
 _UNKNOWN = "unknown/unknown"
@@ -54,9 +55,10 @@ class Bases:
         if top.media_type in INDEXES:
             image = self._manifest(reference, origin, _chosen(top.document, platform, reference))
         descriptor = image.document.get("config")
-        if not isinstance(descriptor, dict):
+        if descriptor is None:
             raise Stalled(f"the base image {reference} has no configuration: it is no image that can run")
         configuration = self._document(origin, require_digest(str(descriptor.get("digest"))))
+        require_configuration(configuration, reference)
         _require_platform(configuration, platform, reference)
         layers = _layers(image.document, configuration, reference)
         return FoundBase(Base(digest, configuration, layers), image.digest, origin)
@@ -86,6 +88,7 @@ class Bases:
         found = origin.client.manifest(origin.repository, digest)
         if found is None:
             raise _absent(reference)
+        require_manifest(found.document, reference)
         self.remember(digest, "manifest", {"media_type": found.media_type, "document": found.document})
         return found
 
@@ -109,7 +112,7 @@ def platform_of(entry: Mapping[str, Any]) -> str:
 
 def _chosen(index: Mapping[str, Any], platform: str, reference: Reference) -> str:
     """The digest of the platform's manifest; attestations are entries of an unknown platform."""
-    entries = [e for e in index.get("manifests") or () if isinstance(e, dict)]
+    entries = index.get("manifests") or ()
     offered = {platform_of(e.get("platform") or {}): str(e.get("digest")) for e in reversed(entries)}
     offered.pop(_UNKNOWN, None)
     if platform not in offered:

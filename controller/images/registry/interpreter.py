@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from io import RawIOBase
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, Self
 
 from controller.images.dependencies import Python
 from controller.images.registry.bases import Bases, FoundBase
@@ -28,6 +28,15 @@ _MUSL = re.compile(r"(?:usr/)?lib/ld-musl-\w+\.so\.1")
 _RELEASE = re.compile(rb"GNU C Library [^\n]{0,200}?release version (\d+\.\d+)")
 _LARGEST_LIBRARY = 16 << 20
 _LINKS = 10
+_LONGEST_NAME = 4096
+_MOST_NAMES = 50_000
+_LARGEST_HEADER = 1 << 20
+_LARGEST_LAYER = 1 << 36
+"""Bytes of an unpacked layer; a few megabytes can be made to unpack to any number."""
+
+_EXTENSIONS = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
+_MALFORMED = (tarfile.TarError, zlib.error, EOFError, ValueError, RecursionError)
+"""What `tarfile` raises for archives that are none; the last two for headers of another form."""
 
 _ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
 _GLIBC_KNOWN = (17, 28, *range(31, 41))
@@ -123,14 +132,37 @@ def _note_layer(files: _Files, found: FoundBase, layer: Mapping[str, Any]) -> No
     try:
         with client.reading(repository, layer["digest"]) as blocks:
             stream = _Stream(blocks, client.tick)
-            with tarfile.open(fileobj=stream, mode=mode) as archive:
-                for member in archive:
+            with tarfile.open(fileobj=stream, mode=mode, tarinfo=_Member) as archive:
+                for member in _members(archive):
                     _note_member(files, archive, member)
-    except (tarfile.TarError, zlib.error, EOFError) as error:
+    except _MALFORMED as error:
         raise Unavailable(f"the layer {layer['digest']} of the base image cannot be read: {error}") from error
 
 
+def _members(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """One after the other; `tarfile` itself would keep them all in memory."""
+    kept: list[tarfile.TarInfo] = vars(archive)["members"]
+    while (member := archive.next()) is not None:
+        if archive.offset > _LARGEST_LAYER:
+            raise Stalled(f"a layer of the base image unpacks to more than {_LARGEST_LAYER >> 30} GiB", hint="use another base")
+        yield member
+        kept.clear()
+
+
+class _Member(tarfile.TarInfo):
+    """A header whose extensions, which `tarfile` reads whole, are of a sensible size."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        found = super().frombuf(buf, encoding, errors)
+        if found.type in _EXTENSIONS and found.size > _LARGEST_HEADER:
+            raise Stalled(f"a layer of the base image has a header of {found.size} bytes", hint="use another base image")
+        return found
+
+
 def _note_member(files: _Files, archive: tarfile.TarFile, member: tarfile.TarInfo) -> None:
+    if len(member.name) > _LONGEST_NAME or len(member.linkname) > _LONGEST_NAME or len(files.names) >= _MOST_NAMES:
+        return
     name = posixpath.normpath(member.name).lstrip("./")
     directory, base = posixpath.split(name)
     if base.startswith(".wh."):
