@@ -17,12 +17,16 @@ DEFAULT_CPU = 70
 def autoscaler(
     scope: Scope, name: str, scale: Scale, resources: Mapping[str, Any], annotations: dict[str, str]
 ) -> dict[str, Any] | None:
-    """Between `scale.min` and `scale.max`, down slowly; None for a fixed number, or where there is nothing to measure."""
+    """Between `scale.min` and `scale.max`, down slowly; None for a fixed number, or where there is nothing to measure.
+
+    How long fewer must be enough before it shrinks is the cluster's own setting, 5 minutes unless its operators chose
+    another (kube-controller-manager, `--horizontal-pod-autoscaler-downscale-stabilization`).
+    """
     least = max(scale.min, 1)  # the API refuses 0 without an external metric
     if scale.max <= least or not is_measured(resources):
         return None
     target = {"type": "Utilization", "averageUtilization": scale.cpu or DEFAULT_CPU}
-    down = {"stabilizationWindowSeconds": 300, "policies": [{"type": "Percent", "value": 50, "periodSeconds": 60}]}
+    down = {"policies": [{"type": "Percent", "value": 50, "periodSeconds": 60}]}
     spec = {
         "behavior": {"scaleDown": down},
         "maxReplicas": scale.max,

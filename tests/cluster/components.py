@@ -115,6 +115,7 @@ def _controllers(layout: Layout) -> Component:
         "horizontal-pod-autoscaler-sync-period": "5s",
         "horizontal-pod-autoscaler-cpu-initialization-period": "10s",
         "horizontal-pod-autoscaler-initial-readiness-delay": "5s",
+        "horizontal-pod-autoscaler-downscale-stabilization": "20s",
     }
     return Component("kube-controller-manager", _kube("kube-controller-manager", flags))
 
