@@ -53,7 +53,7 @@ def refusal(code: int, body: bytes, attempt: Attempt) -> PointsmanError:
     """The error for an answer of 300 or more."""
     status = status_of(body)
     message = str(status.get("message") or body[:200].decode(errors="replace"))[:_LONGEST].strip()
-    if code in _READ_AGAIN or any(cause.get("reason") == "ResourceVersionTooLarge" for cause in _causes(status)):
+    if code in _READ_AGAIN or any(_is_outdated(cause) for cause in _causes(status)):
         return Conflict(f"{attempt.what}: {message}", hint="read it again")
     if may_pass(code, body):
         return Unavailable(f"{attempt.server} answered {code} to {attempt}: {message}")
@@ -66,6 +66,11 @@ def refusal(code: int, body: bytes, attempt: Attempt) -> PointsmanError:
 
 def _is_malformed(status: Mapping[str, Any]) -> bool:
     return str(status.get("message", "")).startswith("failed to create typed patch object")
+
+
+def _is_outdated(cause: Mapping[str, Any]) -> bool:
+    """Whether what was known of an object or a list is not so; an apply that names another object's uid is a 422."""
+    return cause.get("reason") == "ResourceVersionTooLarge" or cause.get("field") == "metadata.uid"
 
 
 def _causes(status: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:

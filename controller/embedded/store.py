@@ -98,6 +98,7 @@ class EmbeddedStore:
 
         def decide(live: Object | None, version: int) -> Object:
             _check_version(key, live, expected)
+            _check_uid(key, live, obj["metadata"].get("uid"))
             return next_object(live, config, manager, version=version, now=self._now(), uid=str(uuid.uuid4()))
 
         if dry_run:
@@ -124,8 +125,8 @@ class EmbeddedStore:
             raise Stalled(f"{key}: the embedded cluster deletes no {key.kind}s")
 
         def decide(live: Object | None, _version: int) -> None:
-            if live is not None and uid is not None and at(live, "metadata", "uid") != uid:
-                raise Conflict(f"{key} is another object now: its uid is not {uid}")
+            if live is not None:
+                _check_uid(key, live, uid)
             if live is not None and resource_version is not None:
                 _check_version(key, live, resource_version)
 
@@ -213,3 +214,9 @@ def _check_version(key: ObjectKey, live: Object | None, expected: Any) -> None:
         state = f"is at resourceVersion {current}" if live else "is not there"
         wanted = f"at {expected}" if expected else "absent"
         raise Conflict(f"{key} {state}, expected it {wanted}", hint="read it again")
+
+
+def _check_uid(key: ObjectKey, live: Object | None, expected: Any) -> None:
+    if expected is not None and expected != at(live or {}, "metadata", "uid"):
+        state = "is another object now" if live else "is not there"
+        raise Conflict(f"{key} {state}: expected the one with uid {expected}", hint="read it again")

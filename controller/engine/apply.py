@@ -13,7 +13,7 @@ from controller.engine.targets import RESTING, Target
 from controller.model import labels
 from controller.model.changes import Change, Operation, Plan
 from controller.model.errors import Conflict, PointsmanError, Waiting
-from controller.model.objects import annotation
+from controller.model.objects import Object, annotation
 from controller.model.ports import ClusterClient
 from controller.plan.guard import GUARD_KINDS
 
@@ -101,21 +101,24 @@ def _carry_out(change: Change, client: ClusterClient, cache: TargetCache) -> Non
         client.delete(change.key, uid=change.uid, resource_version=change.resource_version)
         cache.forget(change.key)
         return
-    desired = dict(change.desired or {})
-    expected = _expected_version(change)
-    if expected is not None:
-        desired["metadata"] = {**desired["metadata"], "resourceVersion": expected}
     try:
-        cache.note(client.apply(desired))
+        cache.note(client.apply(_with_expectations(change)))
     except Conflict:
         if change.operation is Operation.CREATE:
             cache.suspect(change.key)
         raise
 
 
-def _expected_version(change: Change) -> str | None:
-    """What is created must not be there: somebody else may have used the name since."""
-    return "" if change.operation is Operation.CREATE else change.resource_version
+def _with_expectations(change: Change) -> Object:
+    """The object as it is sent. What is created must not be there: somebody else may have used the name since.
+
+    What is updated must be the one that was seen: a request that arrives late makes nothing again that was deleted since.
+    """
+    desired = change.desired or {}
+    is_new = change.operation is Operation.CREATE
+    expected = {"uid": None if is_new else change.uid, "resourceVersion": "" if is_new else change.resource_version}
+    given = {name: value for name, value in expected.items() if value is not None}
+    return {**desired, "metadata": {**desired.get("metadata", {}), **given}}
 
 
 def _group(change: Change) -> str:

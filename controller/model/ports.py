@@ -51,6 +51,7 @@ class ClusterClient(Protocol):
         """Server-side apply with force: fields that this manager applied before and now omits go, others' fields stay.
 
         `metadata.resourceVersion`, where given, must be the current one, and `""` means that it must not exist: else Conflict.
+        So must `metadata.uid`, where given: nothing is created then, however late the request arrives.
         """
         ...
 

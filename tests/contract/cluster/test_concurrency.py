@@ -41,6 +41,19 @@ def test_an_empty_version_creates_only(client: ClusterClient, namespace: str) ->
         client.apply(config_map(namespace, data={"a": "1"}, resourceVersion=""))
 
 
+def test_a_uid_creates_nothing_and_names_one_object_alone(client: ClusterClient, namespace: str) -> None:
+    first = client.apply(config_map(namespace, data={"a": "1"}))
+    uid = first["metadata"]["uid"]
+    assert client.apply(config_map(namespace, data={"a": "2"}, uid=uid))["metadata"]["uid"] == uid
+    client.delete(key_of(first))
+    with pytest.raises(Conflict):
+        client.apply(config_map(namespace, data={"a": "3"}, uid=uid))
+    assert client.get(key_of(first)) is None
+    client.apply(config_map(namespace, data={"a": "4"}))
+    with pytest.raises(Conflict):
+        client.apply(config_map(namespace, data={"a": "5"}, uid=uid))
+
+
 def test_one_of_many_writers_wins(client: ClusterClient, namespace: str) -> None:
     first = client.apply(config_map(namespace, data={"winner": "nobody"}))
 
