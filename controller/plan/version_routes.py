@@ -15,6 +15,7 @@ from controller.plan.fact_names import switch_input, version_url
 from controller.plan.gates import missing_inputs, needed, not_ready
 from controller.plan.guard import guard_gate
 from controller.plan.patience import given_up_gate, wait
+from controller.plan.recreate import forced_replicas
 from controller.plan.switch import Switch
 from controller.plan.view import View
 
@@ -76,8 +77,8 @@ def _judge(view: View, answer: VersionRoute, switches: Mapping[str, Switch]) -> 
     gate = gate or _not_accepted(view, answer)
     if gate and gate.clock:
         return replace(answer, gates=(gate,))
-    if gate is None or any(not s.settled for s in naming):
-        return answer
+    if gate is None or any(not s.settled for s in naming) or forced_replicas(view, workload.name, switches) == 0:
+        return answer  # nothing is missing, or a switch tells what it waits for, such as for the place of this workload
     if gate.reason == "DoesNotFit":
         return replace(answer, failures=(replace(gate, subject=Subject("version", version_url(workload))),))
     return _wait(view, answer, gate)

@@ -132,6 +132,8 @@ def test_recreate_given_up_brings_the_old_back() -> None:
     assert made.failures
     assert world.alias("production") == {"predict": V1, "greet": V1}
     assert all(world.ready(name) for name in world.backends("production"))
+    said = [gate.message for plan in world.plans if not plan.failures for gate in plan.gates]
+    assert not any(words.startswith(f"{V1} waits") for words in said), "it was stopped on purpose"
 
 
 def test_revert_of_a_whole_release_needs_no_override() -> None:
