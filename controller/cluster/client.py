@@ -97,8 +97,10 @@ class KubernetesClient:
             if answer.code == _EXPIRED and "continue" in query:
                 return None
             page = self._object(request, answer)
+            if "items" not in page:
+                raise Unavailable(f"{self.exchange.connection.server} answered {request.what} with something else than a list")
             identity = {"apiVersion": api_version(kind), "kind": kind}
-            items += [{**identity, **item} for item in page.get("items") or ()]
+            items += [{**identity, **item} for item in page["items"] or ()]
             if not page["metadata"].get("continue"):
                 return Listing(tuple(items), page["metadata"]["resourceVersion"])
             query = {**query, "continue": page["metadata"]["continue"]}

@@ -9,6 +9,7 @@ from collections.abc import Hashable
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
+_MOST_STALE = 1000
 
 
 class WorkQueue(Generic[K]):
@@ -29,8 +30,7 @@ class WorkQueue(Generic[K]):
             if key in self._due and self._due[key] <= at:
                 return
             self._due[key] = at
-            self._count += 1
-            heapq.heappush(self._heap, (at, self._count, key))
+            self._push(key)
             self._condition.notify()
 
     def take(self) -> K | None:
@@ -49,8 +49,7 @@ class WorkQueue(Generic[K]):
         with self._condition:
             self._busy.discard(key)
             if key in self._due:
-                self._count += 1
-                heapq.heappush(self._heap, (self._due[key], self._count, key))
+                self._push(key)
             self._condition.notify_all()
 
     def close(self) -> None:
@@ -58,6 +57,15 @@ class WorkQueue(Generic[K]):
         with self._condition:
             self._closed = True
             self._condition.notify_all()
+
+    def _push(self, key: K) -> None:
+        """Every add leaves an entry behind that may be due late; what nobody waits for any more is not kept that long."""
+        self._count += 1
+        heapq.heappush(self._heap, (self._due[key], self._count, key))
+        if len(self._heap) > 2 * len(self._due) + _MOST_STALE:
+            self._heap = [(at, number, key) for number, (key, at) in enumerate(self._due.items(), self._count)]
+            self._count += len(self._heap)
+            heapq.heapify(self._heap)
 
     def _next(self) -> tuple[K | None, float | None]:
         """The key to work on now, or how long until one may be due."""

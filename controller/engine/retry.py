@@ -10,19 +10,21 @@ FIRST, SOON, MOST = 1.0, 30.0, 300.0
 """Seconds after one failure, and at most after many: of the other side, of ours."""
 REFUSED = 60.0
 """Seconds at most until a refusal is tried again: a person mends it, and nothing tells us."""
+AT_ONCE = 0.05
+"""The part of a usual pause that follows a lost race."""
 RESYNC = 600.0
 """Seconds after which a unit is looked at although nothing asked for it."""
 
 
 def pause_after(error: Exception, attempt: int, spread: random.Random) -> float:
-    """Seconds until the next try: doubling with jitter up to five minutes; a lost race is tried again at once.
+    """Seconds until the next try: doubling with jitter up to five minutes. `attempt` counts from 1.
 
-    `attempt` counts from 1.
+    A lost race is tried again at once; one that is lost again and again is no race (a watch that fell silent) and has time.
     """
     if isinstance(error, Waiting):
         return error.after
     if isinstance(error, Conflict):
-        return min(0.05 * attempt, FIRST)
+        return backoff(attempt, SOON, spread) * AT_ONCE
     if isinstance(error, Stalled):
         return backoff(attempt, REFUSED, spread)
     return backoff(attempt, SOON if isinstance(error, PointsmanError) else MOST, spread)

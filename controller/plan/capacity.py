@@ -17,6 +17,8 @@ from controller.plan.view import View
 from controller.render.quantity import amount
 
 _UNITS = {"cpu": ("CPU", 1.0), "memory": ("GB memory", 1e9), "ephemeral-storage": ("GB disk", 1e9)}
+_ROUNDING = 1e-9
+"""0.3 CPU hold three times 0.1, but not as floats."""
 _EFFECTS = ("NoSchedule", "NoExecute")
 
 
@@ -97,7 +99,7 @@ def _fits(needs: Mapping[str, float], room: Mapping[str, float]) -> bool:
 
 
 def _times(needs: Mapping[str, float], room: Mapping[str, float]) -> int:
-    return max(0, min(int(room.get(name, 0.0) // number) for name, number in needs.items() if number))
+    return max(0, min(int(room.get(name, 0.0) / number + _ROUNDING) for name, number in needs.items() if number))
 
 
 def _never(needs: Mapping[str, float], allowed: list[NodeRoom], pod: Object) -> str:

@@ -90,6 +90,12 @@ def test_a_list_is_read_in_pages(client: KubernetesClient, server: Scripted) -> 
     assert {asked.query["labelSelector"] for asked in server.asked} == {"a/b=2,x=1"}
 
 
+def test_what_is_no_list_does_not_say_that_nothing_is_there(client: KubernetesClient, server: Scripted) -> None:
+    server.script.append(answer({"kind": "APIVersions", "metadata": {"resourceVersion": "9"}}))
+    with pytest.raises(Unavailable, match="something else than a list"):
+        client.list("ConfigMap")
+
+
 def test_a_list_whose_place_was_forgotten_begins_again(client: KubernetesClient, server: Scripted) -> None:
     page = {"metadata": {"resourceVersion": "9", "continue": "more"}, "items": [{"metadata": {"name": "old"}}]}
     whole = {"metadata": {"resourceVersion": "12"}, "items": [{"metadata": {"name": "new"}}]}

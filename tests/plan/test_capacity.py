@@ -160,3 +160,9 @@ def test_several_small_rooms_count_together_but_no_replica_is_cut_in_two() -> No
     settings = EndpointSettings(resources={"cpu": {"min": 1}}, scale=Scale(3, 3))
     assert any(g.reason == "WaitingForCapacity" for g in promoting(settings, half, half).plan().gates)
     assert not any(g.reason == "WaitingForCapacity" for g in promoting(settings, half, half, half).plan().gates)
+
+
+def test_three_tenths_hold_three_times_a_tenth() -> None:
+    tenths = replace(node(), free={"cpu": 0.3, "memory": 8e9, "pods": 9.0})
+    settings = EndpointSettings(resources={"cpu": {"min": 0.1}}, scale=Scale(3, 3))
+    assert not any(g.reason == "WaitingForCapacity" for g in promoting(settings, tenths).plan().gates)
