@@ -28,9 +28,9 @@ def events_of(
         yield _event(made, "corrected", str(drift.key), str(drift))
     for failure in result.failed:
         yield _event(made, "failed", str(failure.change.key), str(failure.error))
-    for fact in (*answers, *made.facts):
-        if fact.kind in _TOLD:
-            yield _event(made, _TOLD[fact.kind], fact.subject, fact.detail or fact.input)
+    told = ((_TOLD[f.kind], f.subject, f.detail or f.input) for f in (*answers, *made.facts) if f.kind in _TOLD)
+    for event in dict.fromkeys(told):  # an alias has a fact for each endpoint, which may say the same
+        yield _event(made, *event)
 
 
 def _event(made: Plan, kind: str, subject: str, message: str) -> dict[str, object]:
