@@ -9,7 +9,9 @@ import logging
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -90,6 +92,13 @@ class BareCopy:
         except PointsmanError as error:
             _log.info("the mirror of %s was not tidied: %s", self.name, error)
 
+    def _remove_leftovers(self) -> None:
+        """Packs of fetches that were killed: git leaves them, and a fetch that never ends in time would fill the disk."""
+        for path in (self.git_dir / "objects" / "pack").glob("tmp_*"):
+            with suppress(OSError):
+                if path.stat().st_mtime < time.time() - FETCH_TIMEOUT:
+                    path.unlink()
+
     def _create(self) -> None:
         """Made aside and moved into place, so that a killed process leaves no half of a mirror."""
         if self.git_dir.is_dir():
@@ -120,6 +129,7 @@ class BareCopy:
 
     def _fetch(self, reference: str) -> str:
         """All objects of the branch; git itself checks that they are connected before it writes the reference."""
+        self._remove_leftovers()
         shape = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-gc")
         refspec = f"+{reference}:{_FETCHED}"
         self._git.run("fetch", *shape, "--end-of-options", self._url, refspec, timeout=FETCH_TIMEOUT)

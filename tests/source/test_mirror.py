@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
 
 from controller.model.errors import PointsmanError, Stalled, Transient
+from controller.source.bare import FETCH_TIMEOUT
 from controller.source.mirror import Mirror
 from tests.source.conftest import Repo
 
@@ -92,3 +95,17 @@ def test_a_host_that_does_not_answer_is_transient(tmp_path: Path) -> None:
         mirror.refresh()
     assert "secret" not in str(raised.value)
     assert "secret" not in mirror.name
+
+
+def test_packs_of_killed_fetches_go_once_no_fetch_can_own_them(repo: Repo, mirror: Mirror, tmp_path: Path) -> None:
+    mirror.refresh()
+    (git_dir,) = (tmp_path / "mirrors").iterdir()
+    old, young = (git_dir / "objects" / "pack" / f"tmp_pack_{name}" for name in ("old", "young"))
+    for path in (old, young):
+        path.write_bytes(b"half a pack")
+    past = time.time() - FETCH_TIMEOUT - 60.0
+    os.utime(old, (past, past))
+    repo.version("1")
+    assert mirror.refresh()
+    assert not old.exists()
+    assert young.exists(), "another process may be writing it"
