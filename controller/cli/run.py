@@ -15,6 +15,7 @@ from controller.cli.output import note
 from controller.cli.running.logs import start_logging
 from controller.cli.running.meaning import meaning
 from controller.cli.running.named_files import unreadable_files
+from controller.cli.running.refused_sources import refused_sources
 from controller.cli.running.service import running
 from controller.loading.configuration import load_configuration
 from controller.loading.schema_problems import did_you_mean
@@ -71,7 +72,7 @@ def _read(file: Path) -> Configuration | None:
         raise Stalled(f"{file} cannot be read: {error.strerror}") from error
     loaded = load_configuration(data, file, state_home=state_home())
     found = loaded.configuration
-    diagnostics = [*loaded.diagnostics, *(unreadable_files(found) if found else ())]
+    diagnostics = [*loaded.diagnostics, *((*unreadable_files(found), *refused_sources(found)) if found else ())]
     for diagnostic in diagnostics:
         note(str(diagnostic))
     return None if any(d.is_error for d in diagnostics) else found

@@ -82,4 +82,5 @@ CODES: Mapping[str, str] = {
     "PM706": "Credentials that do not go with the repository",
     "PM707": "Two sources of the same directory",
     "PM708": "A file that the configuration names is not there",
+    "PM709": "A source that cannot be followed",
 }

@@ -7,6 +7,7 @@ import logging
 import sys
 import threading
 from contextlib import ExitStack
+from typing import cast
 
 import httpx2
 import pytest
@@ -69,6 +70,27 @@ def test_a_target_is_opened_as_soon_as_it_can_be_and_what_failed_is_closed() -> 
     assert late.was_tried
     assert late.error == "the Gateway does not exist\n  hint: make it"
     assert closed
+
+
+def test_a_target_that_opens_while_all_ends_is_closed_and_never_told() -> None:
+    asked, answer = threading.Event(), threading.Event()
+    closed: list[str] = []
+    told: list[Target] = []
+
+    def open_target(opened: ExitStack) -> Target:
+        opened.callback(closed.append, "closed")
+        asked.set()
+        assert answer.wait(20.0)
+        return cast("Target", object())
+
+    late = LateTarget("a", open_target, told.append)
+    late.start()
+    assert asked.wait(20.0)
+    late.give_up()
+    answer.set()
+    late.stop()
+    assert closed
+    assert not told
 
 
 def test_a_lease_has_a_name_of_its_own_that_is_fit_for_an_object() -> None:

@@ -150,6 +150,11 @@ def test_check_says_what_a_configuration_means_and_which_files_are_missing(tmp_p
     done = subprocess.run(wrong.command("--check"), capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert "missing cannot be read: No such file or directory [PM708]" in done.stderr
+    grants = {"projects": [OURS], "codeRepositories": ["http://git.example.com/code.git"]}
+    refused = Daemon.of(tmp_path / "refused", {"echo": source(repository.root, OURS, grants=grants)})
+    done = subprocess.run(refused.command("--check"), capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "source `echo`: the repository URL 'http://git.example.com/code.git' is not allowed [PM709]" in done.stderr
     done = subprocess.run(daemon.command("--targets", "her"), capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 64
     assert "did you mean `here`?" in done.stderr

@@ -36,9 +36,13 @@ class LateTarget:
         """Begin; returns at once."""
         self._thread.start()
 
+    def give_up(self) -> None:
+        """Try no more: a target that opens from now on is closed again, and `opened` is not told."""
+        self._stop.set()
+
     def stop(self) -> None:
         """Try no more, and close what is open."""
-        self._stop.set()
+        self.give_up()
         if self._thread.is_alive():
             self._thread.join()
         self._open.close()
@@ -66,6 +70,8 @@ class LateTarget:
             except Exception as error:
                 # A fault of ours included: this thread is the only one that opens the target.
                 self._tell(error)
+                return False
+            if self._stop.is_set():
                 return False
             self._open = opened.pop_all()
         self._is_open, self.error = True, None

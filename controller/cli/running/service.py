@@ -21,7 +21,7 @@ from controller.embedded.lock import OwnerLock
 from controller.engine.controller import Controller
 from controller.engine.targets import Target
 from controller.model.configuration import Configuration, EmbeddedAccess, StateSettings, TargetSettings
-from controller.model.errors import PointsmanError, Stalled
+from controller.model.errors import Stalled
 from controller.source.polled import PolledMirror
 from controller.state.history import FileHistory
 
@@ -60,8 +60,8 @@ class Service:
 def running(configuration: Configuration, only: Collection[str] = ()) -> Iterator[Service]:
     """Work on all targets, or on `only` these, until the context is left.
 
-    Raises Stalled when another process uses the state directory, or the health address is taken. Whatever else is wrong
-    with a source or a target is told, tried again, and disturbs no other.
+    Raises Stalled when another process uses the state directory, the health address is taken, or a source's URL is refused.
+    Whatever else is wrong with a source or a target is told, tried again, and disturbs no other.
     """
     _make_directories(configuration.state)
     with ExitStack() as opened:
@@ -78,6 +78,7 @@ def running(configuration: Configuration, only: Collection[str] = ()) -> Iterato
             opened.callback(target.stop)
         opened.callback(controller.stop)
         for target in targets:
+            opened.callback(target.give_up)
             target.start()
         controller.start()
         for source in sources.values():
@@ -91,11 +92,7 @@ def running(configuration: Configuration, only: Collection[str] = ()) -> Iterato
 
 def _sources(configuration: Configuration, opened: ExitStack) -> Iterator[tuple[str, PolledMirror]]:
     for name, settings in configuration.sources.items():
-        try:
-            source = polled_source(settings, configuration.state)
-        except PointsmanError as error:
-            _log.error("source %s is left out: %s", name, error)
-            continue
+        source = polled_source(settings, configuration.state)
         opened.callback(source.close)
         yield name, source
 
