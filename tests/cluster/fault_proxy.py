@@ -6,17 +6,15 @@ Clients reach it by TLS with a kubeconfig of its own. Whatever no rule concerns 
 from __future__ import annotations
 
 import base64
-import json
 import os
-import re
 import socket
 import ssl
 import struct
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
@@ -26,87 +24,11 @@ import urllib3
 import yaml
 
 from tests.cluster.credentials import write_kubeconfig
+from tests.cluster.fault_rules import Answer, Asked, Rule
 
 _BLOCK = 65536
 _HANDSHAKE = 10.0
 _NOT_PASSED_ON = {"connection", "content-length", "host", "keep-alive", "transfer-encoding"}
-_REASONS = {403: "Forbidden", 404: "NotFound", 409: "Conflict", 410: "Expired", 429: "TooManyRequests", 500: "InternalError"}
-
-
-@dataclass(frozen=True)
-class Asked:
-    """One request. `verb` is RBAC's, `resource` the plural name in the path, `name` empty for a collection."""
-
-    method: str
-    path: str
-    query: Mapping[str, str]
-    body: bytes = b""
-
-    @property
-    def verb(self) -> str:
-        if self.method != "GET":
-            return self.method.lower()
-        return "watch" if "watch" in self.query else "get" if self.name else "list"
-
-    @property
-    def resource(self) -> str:
-        return self._place[0]
-
-    @property
-    def name(self) -> str:
-        return self._place[1]
-
-    @property
-    def is_write(self) -> bool:
-        return self.method != "GET"
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-    @property
-    def _place(self) -> tuple[str, str]:
-        found = re.match(r"/(?:api|apis/[^/]+)/[^/]+(?:/namespaces/[^/]+(?=/.))?/([^/]+)(?:/([^/]+))?", self.path)
-        return (found[1], found[2] or "") if found else ("", "")
-
-    def __str__(self) -> str:
-        return f"{self.verb} {self.resource} {self.name}".strip()
-
-
-@dataclass(frozen=True)
-class Answer:
-    code: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
-Fault = Callable[["Exchange"], None]
-"""What is done to a request instead of passing it on."""
-
-
-@dataclass(eq=False)
-class Rule:
-    """Concerns the requests from the `skip`-th on that fit, `times` of them (None: all), as long as it is in force."""
-
-    fits: Callable[[Asked], bool]
-    fault: Fault
-    skip: int = 0
-    times: int | None = 1
-    fitted: int = 0
-    finished: int = 0
-    lifted: threading.Event = field(default_factory=threading.Event)
-
-    @property
-    def met(self) -> int:
-        """How many requests it has concerned so far."""
-        fitted = max(self.fitted - self.skip, 0)
-        return fitted if self.times is None else min(fitted, self.times)
-
-    def concerns(self, asked: Asked) -> bool:
-        if self.lifted.is_set() or not self.fits(asked):
-            return False
-        before, self.fitted = self.met, self.fitted + 1
-        return self.met > before
 
 
 @dataclass(eq=False)
@@ -365,79 +287,6 @@ class _Server(ThreadingHTTPServer):
                 with suppress(OSError):
                     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                     socket.socket.shutdown(connection, socket.SHUT_RDWR)
-
-
-# faults
-
-
-def answer(code: int, message: str = "the server is unwell", *, retry_after: int | None = None) -> Fault:
-    """An API server's own refusal."""
-    status = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "message": message}
-    body = json.dumps({**status, "reason": _REASONS.get(code, "ServiceUnavailable")}).encode()
-    after = {"Retry-After": str(retry_after)} if retry_after is not None else {}
-    return lambda exchange: exchange.reply(Answer(code, {"Content-Type": "application/json", **after}, body))
-
-
-def page(code: int) -> Fault:
-    """What something between here and the API server says that is no API server."""
-    return lambda exchange: exchange.reply(Answer(code, {"Content-Type": "text/html"}, b"<html>no such backend</html>"))
-
-
-def forbidden(exchange: Exchange) -> None:
-    """As when a role lacks a rule."""
-    asked = exchange.asked
-    answer(403, f'{asked.resource} "{asked.name}" is forbidden: User "it" cannot {asked.verb} resource')(exchange)
-
-
-def expired_event(exchange: Exchange) -> None:
-    """A watch that begins well and says at once that its version is too old."""
-    status = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 410, "reason": "Expired", "message": "too old"}
-    body = json.dumps({"type": "ERROR", "object": status}).encode() + b"\n"
-    exchange.reply(Answer(200, {"Content-Type": "application/json"}, body))
-
-
-def lost_before(exchange: Exchange) -> None:
-    """The request never arrives."""
-    exchange.reset()
-
-
-def lost_after(exchange: Exchange) -> None:
-    """The request is carried out, and nobody hears of it."""
-    exchange.forward()
-    exchange.reset()
-
-
-def cut(length: int) -> Fault:
-    """The request is carried out; of the answer's body only so many bytes arrive."""
-    return lambda exchange: exchange.reply(exchange.forward(), cut=length)
-
-
-def hang(exchange: Exchange) -> None:
-    """Nothing happens and nothing is said, for as long as the rule is in force."""
-    exchange.wait()
-    exchange.reset()
-
-
-def late(exchange: Exchange) -> None:
-    """The request is carried out when the rule is lifted, long after its sender gave up."""
-    exchange.wait()
-    exchange.forward()
-    exchange.reset()
-
-
-def delayed(seconds: float) -> Fault:
-    """The request and its answer arrive, later."""
-
-    def fault(exchange: Exchange) -> None:
-        exchange.wait(seconds)
-        exchange.relay()
-
-    return fault
-
-
-def in_pages(exchange: Exchange) -> None:
-    """A list is given out two objects at a time, as if there were very many."""
-    exchange.reply(exchange.forward(limit="2"))
 
 
 def _certificate(directory: Path) -> Path:

@@ -22,7 +22,8 @@ from controller.loading.configuration import load_configuration
 from controller.model import labels
 from controller.model.identity import UnitKey
 from tests.cluster import api
-from tests.cluster.fault_proxy import Asked, FaultProxy
+from tests.cluster.fault_proxy import FaultProxy
+from tests.cluster.fault_rules import Asked
 from tests.cluster.fixtures import Testbed
 from tests.cluster.installation import Installation
 from tests.cluster.stage import Stage, eventually, staged
