@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,37 @@ def test_the_pod_satisfies_the_profile_that_its_namespace_enforces() -> None:
         "/healthz",
         "/readyz",
     }
+
+
+@pytest.mark.parametrize(
+    ("address", "port", "allowed"),
+    [
+        ("169.254.169.254", 80, False),
+        ("fd00:ec2::254", 80, False),
+        ("fe80::1", 80, False),
+        ("203.0.113.7", 22, True),
+        ("2001:db8::7", 443, True),
+        ("10.0.0.4", 8000, True),
+        ("169.254.20.10", 53, True),
+    ],
+)
+def test_the_controller_reaches_everything_but_the_credentials_of_clouds(address: str, port: int, allowed: bool) -> None:
+    egress = read(MANIFESTS / "base" / "networkpolicy.yaml")["spec"]["egress"]
+    assert any(lets(rule, address, port) for rule in egress) == allowed
+
+
+def lets(rule: Mapping[str, Any], address: str, port: int) -> bool:
+    """Whether an egress rule allows a connection, as far as addresses go."""
+    wanted = ip_address(address)
+    blocks = [peer["ipBlock"] for peer in rule.get("to", ()) if "ipBlock" in peer]
+    within = (wanted in ip_network(b["cidr"]) and not any(wanted in ip_network(e) for e in b["except"]) for b in blocks)
+    ports = [each["port"] for each in rule.get("ports", ())]
+    return ("to" not in rule or any(within)) and (not ports or port in ports)
+
+
+def test_every_role_for_people_is_documented() -> None:
+    names = {read(path)["metadata"]["name"] for path in (MANIFESTS / "people").glob("*.yaml") if path.stem != "kustomization"}
+    assert set(re.findall(r"^\| `(pointsman-[a-z]+)` \|", PAGE, re.MULTILINE)) == names
 
 
 def test_the_image_is_built_from_locks_and_from_nothing_that_is_not_needed() -> None:
