@@ -83,7 +83,8 @@ def _container_problem(pod: Object, container: Object) -> Problem | None:
     if "running" in state and last:
         return Problem(2, f"{_exit(last, restarts)}; started again")
     if "running" in state:
-        return Problem(1, _silent(pod, one_line(str(container.get("message", "")))))
+        # only the process runtime says more: what it asked, and where else something listens
+        return Problem(1, one_line(str(at(pod, "status", "message", default=""))) or _silent(pod))
     return Problem(0, "starting")
 
 
@@ -123,15 +124,14 @@ def _exit(ended: Object, times: int) -> str:
     return f"{how} {count}" + (f": {words}" if words else "")
 
 
-def _silent(pod: Object, message: str) -> str:
+def _silent(pod: Object) -> str:
     """A server that runs but does not answer its readiness probe."""
     container = at(pod, "spec", "containers", 0, default={})
     path = at(container, "readinessProbe", "httpGet", "path")
     port = at(container, "ports", 0, "containerPort")
     asked = f"GET {path}" if path else "a connection"
     where = f" on port {port}" if port else ""
-    text = f"runs, but does not answer {asked}{where}"
-    return f"{text} ({message})" if message else text
+    return f"runs, but does not answer {asked}{where}"
 
 
 def _condition(pod: Object, kind: str) -> Object:

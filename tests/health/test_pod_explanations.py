@@ -73,6 +73,10 @@ CASES: dict[str, tuple[dict[str, Any], str | None]] = {
         pod(ready=(False, "containers with unready status: [endpoint]"), container={"ready": False, "state": {"running": {}}}),
         "runs, but does not answer GET /healthz on port 8000",
     ),
+    "runs but is silent as a process": (
+        pod(message="running for 5 s but nothing answers on port 8000 (TCP)", container={"state": {"running": {}}}),
+        "running for 5 s but nothing answers on port 8000 (TCP)",
+    ),
     "is being created": (pod(container=waiting("ContainerCreating")), "starting"),
     "has no status yet": (pod(phase="Pending"), "starting"),
 }

@@ -89,12 +89,12 @@ class Stage:
 
         return eventually(look, lambda: self.reasons(deployment))
 
-    def until_failed(self, deployment: str = DEPLOYMENT) -> str:
-        """What was given up, as soon as something was."""
+    def until_failed(self, deployment: str = DEPLOYMENT, words: str = "") -> str:
+        """What was given up, as soon as something was, in these words."""
 
         def look() -> str:
             made = self.plan(deployment)
-            return "\n".join(failure.message for failure in made.failures) if made else ""
+            return "\n".join(f.message for f in made.failures if words in f.message) if made else ""
 
         return eventually(look, lambda: self.reasons(deployment))
 

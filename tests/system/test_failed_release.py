@@ -18,7 +18,7 @@ BROKEN: dict[str, dict[str, Any]] = {
     "exits": {"valohai.yaml": valohai(f"echo {WORDS} >&2; exit 3")},
     "never-listens": {"valohai.yaml": valohai("exec sleep 600")},
 }
-HURRY = {"rollout": {"deadline": "2s"}}
+HURRY = {"rollout": {"deadline": "6s"}}
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_a_setting_that_breaks_a_working_version_leaves_the_old_workload_serving
     stage.repository.release("2.0", **files)
     before = stage.until("production", version="2.0", color=None)
     commit = stage.repository.configure(**HURRY, environment={"COLOR": "mauve"})
-    assert WORDS in stage.until_failed()
+    stage.until_failed(words=WORDS)
     assert commit in stage.record().attempted
     assert commit not in stage.record().applied
     for name in ("production", "2.0"):
@@ -72,7 +72,7 @@ def test_reconcile_tries_again_what_was_given_up(stage: Stage) -> None:
     flag = stage.repository.root.parent / "flag"
     stage.repository.configure(**HURRY, environment={"FLAG": str(flag)})
     stage.repository.release("2.0", **{"late.py": started, "valohai.yaml": valohai("python late.py")})
-    assert "no flag" in stage.until_failed()
+    stage.until_failed(words="no flag")
     flag.touch()
 
     def serves_after_another_try() -> bool:
