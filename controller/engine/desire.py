@@ -10,13 +10,14 @@ from controller.engine.sight import Sight
 from controller.engine.sources import Publication
 from controller.engine.targets import Target
 from controller.model.desired import DesiredState
-from controller.model.identity import UnitKey
+from controller.model.identity import ObjectKey, UnitKey
 from controller.model.images import ImageSpec, ImageState
 from controller.model.record import UnitRecord
 from controller.model.secret import Secret
 from controller.model.source import commit_in
 from controller.render.access import EMBEDDED_CLASS
 from controller.render.images import image_spec
+from controller.render.names import users_name
 from controller.render.renderer import render, render_gone
 from controller.source.adhoc import never_declared
 
@@ -100,7 +101,9 @@ def _users(unit: UnitKey, sight: Sight, publication: Publication) -> Secret | No
     declared, profile = publication.declared.deployments[unit.deployment].basic_auth, sight.target.profile
     if declared is None or profile.gateway_class == EMBEDDED_CLASS:
         return None
-    return sight.secrets.users(profile.namespace_of(unit), declared, sight.target.probe_of(unit))
+    namespace = profile.namespace_of(unit)
+    copy = ObjectKey("Secret", namespace, users_name(unit))
+    return sight.secrets.users(ObjectKey("Secret", namespace, declared), copy, sight.target.probe_of(unit))
 
 
 def _gone(unit: UnitKey, target: Target, publication: Publication, *, rewritten: bool, move: Move | None) -> DesiredState:

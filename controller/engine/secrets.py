@@ -69,13 +69,21 @@ class Secrets:
         found = {name: self._get(ObjectKey("Secret", namespace, name), keys).keys for name, keys in sorted(needed.items())}
         return {name: keys for name, keys in found.items() if keys is not None}
 
-    def users(self, namespace: str, name: str, probe: Secret | None) -> Secret | None:
-        """The whole list of who may come in, our own probe included; None where there is none."""
-        known = self._get(ObjectKey("Secret", namespace, name), {USERS_KEY}, USERS_POLL)
+    def users(self, declared: ObjectKey, copy: ObjectKey, probe: Secret | None) -> Secret | None:
+        """The whole list of who may come in, our own probe included; None where there is none.
+
+        Who only looks does not know the `probe`: its line is then what the gateway's `copy` says.
+        """
+        known = self._get(declared, {USERS_KEY}, USERS_POLL)
         if known.users is None:
             return None
-        lines = [known.users.reveal().strip(), *([probe_line(probe)] if probe else [])]
+        lines = [known.users.reveal().strip(), probe_line(probe) if probe else self._probe_line_in(copy)]
         return Secret("\n".join(line for line in lines if line) + "\n")
+
+    def _probe_line_in(self, copy: ObjectKey) -> str:
+        users = self._get(copy, {USERS_KEY}, USERS_POLL).users
+        lines = users.reveal().splitlines() if users else ()
+        return next((line for line in lines if line.startswith(f"{PROBE_USER}:")), "")
 
     def _get(self, key: ObjectKey, needed: Collection[str], good_for: float = float("inf")) -> _Known:
         now = time.monotonic()

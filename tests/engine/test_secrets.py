@@ -19,6 +19,7 @@ from controller.model.secret import Secret
 pytestmark = pytest.mark.contract
 
 UNIT = UnitKey("acme", "mnist", "americas")
+PREDICTORS, COPY = (ObjectKey("Secret", "any", name) for name in ("predictors", "copy"))
 SHA = "{SHA}" + base64.b64encode(b"01234567890123456789").decode()
 
 
@@ -73,7 +74,7 @@ def test_the_users_are_the_declared_ones_and_the_probe(tmp_path: Path) -> None:
     write(tmp_path, "predictors", ".htpasswd", f"ada:{SHA}\n\n")
     password = Secret("random")
     with Asked(tmp_path) as store:
-        text = Secrets(store).users("any", "predictors", password)
+        text = Secrets(store).users(PREDICTORS, COPY, password)
     assert text is not None
     assert text.reveal().splitlines() == [f"ada:{SHA}", probe_line(password)]
     assert "random" not in text.reveal()
@@ -82,9 +83,19 @@ def test_the_users_are_the_declared_ones_and_the_probe(tmp_path: Path) -> None:
     assert not users.admits("pointsman-probe", b"other")
 
 
+def test_who_does_not_know_the_probe_keeps_its_line(tmp_path: Path) -> None:
+    write(tmp_path, "predictors", ".htpasswd", f"ada:{SHA}\n")
+    with Asked(tmp_path) as store:
+        assert Secrets(store).users(PREDICTORS, COPY, None) == Secret(f"ada:{SHA}\n")
+        made = Secrets(store).users(PREDICTORS, COPY, Secret("random"))
+        assert made is not None
+        write(tmp_path, "copy", ".htpasswd", made.reveal())
+        assert Secrets(store).users(PREDICTORS, COPY, None) == made
+
+
 @pytest.mark.parametrize("key", ["token", None])
 def test_users_that_are_not_there_are_not_known(tmp_path: Path, key: str | None) -> None:
     if key:
         write(tmp_path, "predictors", key, "x")
     with Asked(tmp_path) as store:
-        assert Secrets(store).users("any", "predictors", Secret("random")) is None
+        assert Secrets(store).users(PREDICTORS, COPY, Secret("random")) is None
