@@ -29,7 +29,9 @@ class IdleRepository:
         made = cls(path, project, units)
         made._git("init", "--quiet", "--initial-branch=main")
         files = {"valohai.yaml": VALOHAI, "serve.py": "print('served')\n", f"pointsman/versions/{VERSION}.yaml": "{}\n"}
-        deployments = {f"{made._directory(name)}/deployment.yaml": f"environment: {{REGION: {name}}}\n" for name in made._names()}
+        deployments = {
+            f"{made._directory(name)}/deployment.yaml": f"environment: {{REGION: {name}}}\n" for name in made._names()
+        }
         made._commit("begin", {**files, **deployments, "pointsman/project.yaml": made._project("60s")}, is_first=True)
         return made
 

@@ -1,11 +1,11 @@
 """1,000 units of four objects on a real API server: Pointsman beside a bare client that makes the same applies.
 
-    python -m bench.kubernetes [units]
+    python -m bench.kubernetes [units] [connections ...]
 
 Needs the test cluster, or the one that POINTSMAN_TEST_KUBECONFIG names (then requests are not counted: that takes the API
-server's audit log). Each unit is a Deployment without replicas, a ServiceAccount, a Service and a route. The gateway's replicas
-rest while something is measured. Both sides run in processes of their own under a ServiceAccount's token, with the roles that are
-shipped.
+server's audit log). Each unit is a Deployment without replicas, a ServiceAccount, a Service and a route. The gateway's
+replicas rest while something is measured. Both sides run in processes of their own under a ServiceAccount's token, with the
+roles that are shipped.
 """
 
 from __future__ import annotations
@@ -18,14 +18,13 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from bench.idle_repository import IdleRepository
 from controller.cluster.client import KubernetesClient
 from controller.cluster.connection import connect
-from controller.model import labels
 from controller.model.identity import UnitKey
 from controller.model.objects import at
 from tests.cluster.components import GATEWAYS
@@ -36,6 +35,8 @@ UNITS = 1000
 CONNECTIONS = (1, 8, 20)
 WORKERS = 8
 """As many as `concurrency` in a configuration that does not say."""
+WARM_UP = 20
+"""Units before anything is measured: the first writes of a new API server are slow."""
 PATIENCE = 600.0
 Figures = dict[str, float]
 
@@ -95,7 +96,8 @@ class Process:
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def do(self, bench: Bench, **what: Any) -> Figures:
-        assert self._process.stdin and self._process.stdout
+        assert self._process.stdin
+        assert self._process.stdout
         before = bench.requests()
         self._process.stdin.write(json.dumps(what) + "\n")
         self._process.stdin.flush()
@@ -108,7 +110,8 @@ class Process:
         return figures
 
     def close(self) -> None:
-        assert self._process.stdin and self._process.stdout
+        assert self._process.stdin
+        assert self._process.stdout
         self._process.stdin.close()
         try:
             self._process.wait(30)
@@ -174,7 +177,7 @@ def _settings(bench: Bench, repository: IdleRepository, **more: int) -> dict[str
     return {**paths, "state": f"{repository.path}-state", "units": bench.units, **more}
 
 
-def show(title: str, found: Mapping[str, Mapping[str, Figures]], bench: Bench) -> None:
+def show(title: str, found: Mapping[str, Mapping[str, Figures]]) -> None:
     print(f"\n{title}")
     print(f"{'':18}{'':18}{'seconds':>9}{'of bare':>9}{'own CPU':>9}{'requests/unit':>15}{'peak MiB':>10}")
     for step in found["pointsman"]:
@@ -199,11 +202,12 @@ def main(units: int, connections: Sequence[int] = CONNECTIONS) -> None:
         for gateway in GATEWAYS if testbed.local else ():
             opened.enter_context(testbed.local.without(gateway))
         bench = Bench(testbed, installation, client, directory, units)
-        found = {f"bare, {number} conn.": measure_bare(bench, number) for number in connections[:-1]}
-        found["pointsman"] = measure_controller(bench)
-        found[f"bare, {connections[-1]} conn."] = measure_bare(bench, connections[-1])
-        show(f"{units:,} units of 4 objects", found, bench)
+        measure_bare(replace(bench, units=WARM_UP), WORKERS)
+        found = {"pointsman": measure_controller(bench)}
+        found |= {f"bare, {number} conn.": measure_bare(bench, number) for number in connections}
+        show(f"{units:,} units of 4 objects", found)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else UNITS)
+    numbers = [int(text) for text in sys.argv[1:]]
+    main(numbers[0] if numbers else UNITS, numbers[1:] or CONNECTIONS)

@@ -1,12 +1,12 @@
 """The other side of `bench.kubernetes`: a client that makes the same server-side applies and does nothing else.
 
-Each connection is urllib3's with a thread of its own, and each body is made by `json.dumps` when it is sent, as anybody's would be.
+Each connection is urllib3's with a thread of its own; each body is made by `json.dumps` when it is sent.
 """
 
 from __future__ import annotations
 
+import base64
 import json
-import resource
 import sys
 import threading
 import time
@@ -18,6 +18,7 @@ import urllib3
 import yaml
 
 from bench.kubernetes_target import kubernetes_profile
+from bench.usage import peak_memory, processor_seconds
 from controller.cluster.client import KubernetesClient
 from controller.cluster.connection import connect
 from controller.cluster.paths import object_path
@@ -77,7 +78,7 @@ class Bare:
         cluster, user = document["clusters"][0]["cluster"], document["users"][0]["user"]
         self._server = urllib3.util.parse_url(cluster["server"])
         authority = kubeconfig.with_suffix(".crt")
-        authority.write_text(document_authority(cluster))
+        authority.write_bytes(base64.b64decode(cluster["certificate-authority-data"]))
         self._authority = str(authority)
         self._headers = {"Authorization": f"Bearer {user['token']}", "Accept": "application/json", "Content-Type": _APPLY}
         self._pools = [self._pool() for _ in range(connections)]
@@ -90,9 +91,7 @@ class Bare:
 
     def _share(self, requests: Sequence[tuple[str, str, Any]]) -> None:
         number = len(self._pools)
-        threads = [
-            threading.Thread(target=self._send, args=(pool, requests[n::number])) for n, pool in enumerate(self._pools)
-        ]
+        threads = [threading.Thread(target=self._send, args=(pool, requests[n::number])) for n, pool in enumerate(self._pools)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -112,12 +111,6 @@ class Bare:
         return urllib3.HTTPSConnectionPool(self._server.host, self._server.port, maxsize=1, ca_certs=self._authority)
 
 
-def document_authority(cluster: dict[str, str]) -> str:
-    import base64
-
-    return base64.b64decode(cluster["certificate-authority-data"]).decode()
-
-
 class Measured:
     """Keeps what it created, so that it can send it again."""
 
@@ -133,7 +126,7 @@ class Measured:
         else:
             self._objects = self._objects or [change.desired or {} for change in self._declared.changes()]
             objects = self._objects
-        started, cpu = time.perf_counter(), _cpu()
+        started, cpu = time.perf_counter(), processor_seconds()
         if send == "deleted":
             self._bare.delete([obj for obj in objects if obj["kind"] != "Namespace"])
         else:
@@ -141,13 +134,7 @@ class Measured:
                 self._bare.apply(objects[:1])
                 objects = objects[1:]
             self._bare.apply(objects)
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        return {"seconds": time.perf_counter() - started, "cpu": _cpu() - cpu, "memory": memory}
-
-
-def _cpu() -> float:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
+        return {"seconds": time.perf_counter() - started, "cpu": processor_seconds() - cpu, "memory": peak_memory()}
 
 
 def main(settings: dict[str, Any]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.kubernetes_target import kubernetes_profile
+from bench.usage import peak_memory, processor_seconds
 from controller.cluster.client import KubernetesClient
 from controller.cluster.connection import connect
 from controller.cluster.rooms import node_rooms
@@ -19,6 +19,7 @@ from controller.engine.controller import Controller
 from controller.engine.grants import Granted
 from controller.engine.passes import PassResult
 from controller.engine.targets import Target
+from controller.model.identity import UnitKey
 from controller.source.local import WorkingDirectory
 from controller.state.history import FileHistory
 from tests.engine.replicas import BuiltImages
@@ -48,13 +49,14 @@ class Measured:
     def answer(self, commit: str, until: str) -> dict[str, float]:
         """Have it look for `commit`, or again at what it has, and wait for what is named; what that took."""
         before = {id(result): result for _, result in self._controller.results()}
-        started, cpu = time.perf_counter(), _cpu()
+        started, cpu = time.perf_counter(), processor_seconds()
         self._begin(until)
         if until == "gone":
             self._wait(lambda: not self._controller.units())
         else:
-            self._wait(lambda: self._is_settled(commit, before if until == "passed over" else {}))
-        return {"seconds": time.perf_counter() - started, "cpu": _cpu() - cpu, "memory": _peak()}
+            settled: set[UnitKey] = set()
+            self._wait(lambda: self._are_settled(commit, before if until == "passed over" else {}, settled))
+        return {"seconds": time.perf_counter() - started, "cpu": processor_seconds() - cpu, "memory": peak_memory()}
 
     def _begin(self, until: str) -> None:
         if not self._is_started:
@@ -65,10 +67,11 @@ class Measured:
         else:
             self._controller.wake()
 
-    def _is_settled(self, commit: str, before: Mapping[int, PassResult]) -> bool:
-        results = [result for _, result in self._controller.results() if id(result) not in before]
-        made = [result.plan for result in results]
-        return len(made) == self._units and all(plan.is_settled and plan.revision.endswith(commit) for plan in made)
+    def _are_settled(self, commit: str, before: Mapping[int, PassResult], settled: set[UnitKey]) -> bool:
+        """Whether every unit was so once: the gateway rests, so that later ones wait for it again."""
+        plans = [result.plan for _, result in self._controller.results() if id(result) not in before]
+        settled |= {made.unit for made in plans if made.is_settled and made.revision.endswith(commit)}
+        return len(settled) == self._units
 
     def _wait(self, done: Callable[[], bool]) -> None:
         deadline = time.monotonic() + _PATIENCE
@@ -76,17 +79,6 @@ class Measured:
             if time.monotonic() > deadline:
                 raise TimeoutError("too long")
             time.sleep(0.2)
-
-
-def _cpu() -> float:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
-
-
-def _peak() -> float:
-    """MiB. Not what `getrusage` says, which counts the process that started this one too."""
-    status = Path("/proc/self/status").read_text()
-    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
 
 
 def main(settings: dict[str, Any]) -> None:
