@@ -241,8 +241,12 @@ class TargetCache:
         return changed
 
     def _take(self, event: WatchEvent) -> None:
-        obj, key = trimmed(event.object), key_of(event.object)
-        unit = label(obj, labels.UNIT) or ""
+        unit, key = label(event.object, labels.UNIT) or "", key_of(event.object)
+        with self._lock:
+            known = self._units[unit].get(key)
+        if event.type is not EventType.DELETED and known is not None and _version(known) == _version(event.object):
+            return  # the echo of a write of our own
+        obj = trimmed(event.object)
         with self._lock:
             objects = self._units[unit]
             known = objects.get(key)
@@ -262,7 +266,11 @@ class TargetCache:
                 self._on_change(unit)
 
 
+def _version(obj: Object) -> str:
+    return str(obj["metadata"].get("resourceVersion", ""))
+
+
 def _age(obj: Object) -> int:
     """Resource versions are decimal and comparable (Kubernetes KEP-5504); what is not counts as newest."""
-    version = str(obj["metadata"].get("resourceVersion", ""))
+    version = _version(obj)
     return int(version) if version.isdigit() else sys.maxsize

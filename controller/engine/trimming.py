@@ -42,23 +42,32 @@ def _calm(meta: Object) -> Object:
 
 
 def _managers(kind: str, entries: Any) -> list[Any]:
-    """Who else wrote what; of a Deployment also what is ours (who owns its `replicas`)."""
+    """Who else wrote what; of a Deployment also whether its `replicas` are ours."""
     if kind in _STATUS_ONLY:
         return []
     others = [entry for entry in entries if entry.get("subresource") != "status"]
+    kept = [entry for entry in others if entry.get("manager") != labels.FIELD_MANAGER]
     if kind == "Deployment":
-        return others
-    return [entry for entry in others if entry.get("manager") != labels.FIELD_MANAGER]
+        kept += [_of_replicas(entry) for entry in others if entry.get("manager") == labels.FIELD_MANAGER]
+    return kept
+
+
+def _of_replicas(entry: Object) -> Object:
+    """Our own entry names every leaf that we wrote: as large as the rest of the object."""
+    replicas = at(entry, "fieldsV1", "f:spec", "f:replicas")
+    return {**entry, "fieldsV1": {} if replicas is None else {"f:spec": {"f:replicas": replicas}}}
 
 
 def _shared(value: Any) -> Any:
-    if isinstance(value, str):
+    """What a JSON parser made is of exact types, which are asked for first: this is done for every event of every watch."""
+    kind = type(value)
+    if kind is str:
         return sys.intern(value) if len(value) <= _LONGEST_SHARED else value
-    if isinstance(value, Mapping):
+    if kind is dict:
         return {sys.intern(key): _shared(below) for key, below in value.items()}
-    if isinstance(value, (list, tuple)):
+    if kind is list or kind is tuple:
         return [_shared(below) for below in value]
-    return value
+    return _shared(dict(value)) if isinstance(value, Mapping) else value
 
 
 def is_terminating(obj: Object) -> bool:
