@@ -20,6 +20,7 @@ from controller.model.errors import PointsmanError, Stalled, Transient
 sysconfig.get_config_vars()
 
 _TICK = 0.1
+_PRUNING = 600.0
 _LOG_END = 1 << 16
 _TAIL_LINES = 15
 _TAIL_CHARACTERS = 3000
@@ -59,10 +60,18 @@ def installing_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 class Installer:
-    """Installs requirement files into a directory with uv. `timeout` in seconds."""
+    """Installs requirement files into a directory with uv. `timeout` in seconds.
 
-    def __init__(self, *, environment: Mapping[str, str] | None = None, timeout: float = 1800.0) -> None:
+    `cache` is where uv keeps what it downloaded, unless `environment` says so itself; None leaves it to uv.
+    """
+
+    def __init__(
+        self, *, environment: Mapping[str, str] | None = None, timeout: float = 1800.0, cache: Path | None = None
+    ) -> None:
         self._environment = None if environment is None else installing_environment(environment)
+        self._cache = cache
+        if cache and self._environment is not None:
+            self._environment = {"UV_CACHE_DIR": str(cache), **self._environment}
         self._timeout = timeout
         self._uv = find_uv_bin()
 
@@ -90,6 +99,16 @@ class Installer:
             code = self._run(command, directory, output.fileno(), tick)
         if code:
             raise failure(_end_of(log).replace(f"{directory}/", ""))
+
+    def prune(self, before: float) -> None:
+        """Empty the `cache` if that was last done before a time (seconds since the epoch); uv itself waits for who uses it."""
+        mark = self._cache / "CACHEDIR.TAG" if self._cache else None
+        if mark is None or not mark.exists() or mark.stat().st_mtime > before:
+            return
+        mark.touch()
+        command = [self._uv, "cache", "prune", "--ci", "--quiet", "--cache-dir", str(mark.parent)]
+        with suppress(subprocess.TimeoutExpired):
+            subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PRUNING, check=False)
 
     def _run(self, command: list[str], directory: Path, output: int, tick: Callable[[], None]) -> int:
         process = subprocess.Popen(

@@ -250,3 +250,25 @@ def test_what_tells_where_uv_is_was_read_before_any_thread_began() -> None:
     """Python 3.11's sysconfig fills its variables without a lock: who asks meanwhile gets None for some."""
     code = "import sysconfig, controller.images.installer; print('EXE' in (sysconfig._CONFIG_VARS or {}))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "True\n"
+
+
+def test_a_cache_of_its_own_is_emptied_once_in_a_while_and_used_again(tmp_path: Path) -> None:
+    cache, tree = tmp_path / "uv", tmp_path / "tree"
+    tree.mkdir()
+    (tree / "requirements.txt").write_text("six==1.16.0\n")
+    installer = Installer(environment={k: v for k, v in os.environ.items() if k != "UV_CACHE_DIR"}, cache=cache)
+    wheels = ["--only-binary", ":all:"]
+    for turn in ("first", "second"):
+        target = tmp_path / turn / "target"
+        target.parent.mkdir()
+        installer.install(
+            [tree / "requirements.txt"], target, Path(sys.executable), tree, lambda: silent("", 0, 0), options=wheels
+        )
+        assert (target / "six.py").exists()
+        assert list(cache.rglob("six.py"))
+        installer.prune(0.0)
+        assert list(cache.rglob("six.py")), "it was made just now"
+        mark = cache / "CACHEDIR.TAG"
+        installer.prune(mark.stat().st_mtime)
+        assert not list(cache.rglob("six.py"))
+        assert (target / "six.py").exists(), "what was installed is its own"

@@ -75,7 +75,7 @@ class RegistryBuilder:
         self._layout = Layout(cache / "layout", synced=False)
         self._store = LayerStore(self._layout, cache)
         self._files = FileCache(cache, verify=verify)
-        self._installer = Installer(environment=environment)
+        self._installer = Installer(environment=environment, cache=cache / "uv")
         self._bases = Bases(cache)
         self._known = Known()
         same = {self._pull.partition("/")[0]: self._location.url}
@@ -125,6 +125,7 @@ class RegistryBuilder:
         """Give back the disk of layers last used before a time (seconds since the epoch); they are made again when needed."""
         ImageCleaner(self._layout.root, self._cache).remove_unnamed((), before)
         self._bases.forget(_IMAGE, before)
+        self._installer.prune(before)
 
     def _build(self, spec: ImageSpec, code: CodeReader, progress: Progress) -> None:
         def tick() -> None:
