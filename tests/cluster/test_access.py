@@ -42,6 +42,7 @@ def test_who_may_come_in_and_who_may_not(stage: Stage) -> None:
             assert stage.get(name, auth=("pointsman-probe", "")).status_code == 401
         more, another = with_user(users, "bob")
         _write_users(stage, more)
+        stage.repository.commit({}, "any commit is a reason to look; without one that takes a minute")
         _until_let_in(stage, "production", "bob", another)
         assert stage.get("production", auth=("alice", password.reveal())).status_code == 200
         assert password.reveal() not in stage.logs[-1].read_text()
