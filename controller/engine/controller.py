@@ -159,8 +159,7 @@ class Controller:
     def _is_served(self, target: str, unit: UnitKey, publication: Publication) -> bool:
         with self._lock:
             loop = self._targets.get(target)
-        result = loop.result(unit) if loop else None
-        return bool(result and result.publication is publication and result.plan.is_settled and not result.error)
+        return loop is not None and loop.serves(unit, publication)
 
     def _loop(self, target: Target) -> TargetLoop:
         return TargetLoop(target, self._around, self._builds_of(target.builder), self._workers)

@@ -29,6 +29,7 @@ from controller.model.errors import PointsmanError
 from controller.model.identity import UnitKey
 from controller.model.images import Image
 from controller.model.record import Fact, UnitRecord
+from controller.model.source import commit_in
 from controller.plan.conditions import conditions_after
 from controller.state.records import Records
 
@@ -81,12 +82,18 @@ class Passes:
         made = planned.plan
         self._observer(Step.PLANNED)
         record = self._remember(work, stored, planned, answers)
-        put_back = tuple(drifts(made.changes, work.cache.of_unit(work.unit.hash))) if made.changes else ()
+        put_back = tuple(drifts(made.changes, planned.objects))
         result = apply_changes(made, Writer(work.target, work.cache, self._corrections, self._observer))
         closed = self._close(work, record, made, result)
         self._questions.ask(work, made, closed.bases)
         self._reporter.tell(work, Report(made, result, answers, put_back, stored.conditions, closed.conditions))
         return PassResult(made, result, self._again(work, made), work.publication)
+
+    def is_recorded(self, publication: Publication, record: UnitRecord) -> bool:
+        """Whether another process has carried out a publication, as far as it concerns the record's unit."""
+        is_ready = any(c.type == "Ready" and c.status == "True" for c in record.conditions)
+        is_its_own = record.source == publication.origin and bool(commit_in(record.applied))
+        return is_ready and is_its_own and not self._concerning.has_news(publication, record.unit.deployment, record.applied)
 
     def close(self) -> None:
         self._questions.close()

@@ -72,6 +72,7 @@ class TargetLoop:
         self._attempts: dict[UnitKey, int] = defaultdict(int)
         self._results: dict[UnitKey, PassResult] = {}
         self._words: dict[UnitKey, str] = {}
+        self._ending = threading.Event()
         names = [f"pass-{target.name}-{number}" for number in range(workers)]
         self._threads = [threading.Thread(target=self._work, name=name, daemon=True) for name in names]
 
@@ -85,6 +86,7 @@ class TargetLoop:
 
     def stop(self, timeout: float) -> None:
         """Finish the passes that run; what is queued stays for the next start."""
+        self._ending.set()
         self._queue.close()
         for thread in self._threads:
             thread.join(timeout)
@@ -126,6 +128,13 @@ class TargetLoop:
         with self._lock:
             return self._results.get(unit)
 
+    def serves(self, unit: UnitKey, publication: Publication) -> bool:
+        """Whether a unit is settled here as a publication says; where another process leads, its record says so."""
+        if not self.target.leads():
+            return self._cache.complete and self._passes.is_recorded(publication, cached_record(self._cache, unit))
+        result = self.result(unit)
+        return bool(result and result.publication is publication and result.plan.is_settled and not result.error)
+
     def errors(self) -> tuple[str, ...]:
         """Why the target cannot be read at the moment; what runs there is not touched by it."""
         return tuple(f"target {self.target.name}: {error}" for error in self._cache.errors())
@@ -151,6 +160,8 @@ class TargetLoop:
             unit = self._units.get(unit_hash)
         if unit:
             self._queue.add(unit, COALESCED)
+            if not self.target.leads():  # whoever does may just have settled it
+                self._around.settled(self.target.name, unit)
 
     def _look_at_units(self, before: Publication | None, now: Publication) -> None:
         publications = self._around.publications
@@ -165,13 +176,20 @@ class TargetLoop:
     # passes
 
     def _work(self) -> None:
-        while (unit := self._queue.take()) is not None:
+        while self._waits_to_lead() and (unit := self._queue.take()) is not None:
             try:
                 again = self._pass(unit)
                 if again is not None:
                     self._queue.add(unit, again)
             finally:
                 self._queue.done(unit)
+
+    def _waits_to_lead(self) -> bool:
+        """Rest while another process leads, however many units there are; False once this loop is to end."""
+        while not self.target.leads():
+            if self._ending.wait(RESTING):
+                return False
+        return True
 
     def _pass(self, unit: UnitKey) -> float | None:
         """Seconds until the unit is looked at again; None for one that is nobody's any more."""

@@ -115,8 +115,9 @@ class Declared:
         self._git(*who, "commit", "--quiet", "--message", "change")
 
     @contextmanager
-    def source(self) -> Iterator[WorkingDirectory]:
-        found = WorkingDirectory(self._path, state=self._path.with_name(self._path.name + ".state"), committed=True)
+    def source(self, reader: str = "state") -> Iterator[WorkingDirectory]:
+        """The repository as one process reads it."""
+        found = WorkingDirectory(self._path, state=self._path.with_name(f"{self._path.name}.{reader}"), committed=True)
         try:
             yield found
         finally:

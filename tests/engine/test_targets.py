@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -88,6 +91,23 @@ def test_a_deployment_that_moves_is_removed_where_it_was_once_it_is_served_where
         assert eventually(lambda: two.records("east") == 0)
     left = [kind for kind in ("Deployment", "Service", "HTTPRoute", "ServiceAccount") if two.stores["east"].list(kind).items]
     assert left == []
+    assert two.records("west") == 1
+
+
+def test_a_deployment_may_move_to_a_target_that_another_process_leads(two: Several, tmp_path: Path) -> None:
+    declared = Declared(tmp_path / "a", "a", "east")
+    with ExitStack() as opened:
+        controllers = {}
+        for led in ("east", "west"):
+            targets = {name: replace(target, leads=partial(str.__eq__, led, name)) for name, target in two.targets.items()}
+            process = replace(two, directory=tmp_path / led, targets=targets)
+            source = opened.enter_context(declared.source(led))
+            controllers[led] = opened.enter_context(process.controlled([Granted(source)]))
+        assert eventually(serves(controllers["east"], declared.unit, "east"))
+        declared.move_to("west")
+        assert eventually(serves(controllers["west"], declared.unit, "west"))
+        assert eventually(lambda: two.records("east") == 0)
+        assert controllers["east"].result(declared.unit, "west") is None
     assert two.records("west") == 1
 
 
