@@ -57,3 +57,17 @@ def test_the_last_answer_outlives_an_outage(store: EmbeddedStore) -> None:
     assert replicas() == ("http://10.0.0.4:8000",)
     store.close()
     assert replicas() == ("http://10.0.0.4:8000",)
+
+
+def test_labels_that_no_pod_has_are_told_once(store: EmbeddedStore, caplog: pytest.LogCaptureFixture) -> None:
+    replicas = gateway_replicas(GatewaySettings(URL, pods=PODS), store)
+    assert [replicas(), replicas()] == [(URL,), (URL,)]
+    pod(store, "one", "10.0.0.4")
+    replicas()
+    store.delete(ObjectKey("Pod", "traefik", "one"))
+    replicas()
+    words = "no ready pod in namespace traefik has the labels app=traefik of the target's gateway.pods; so these are asked"
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        f"{words}: {URL}",
+        f"{words}: http://10.0.0.4:8000",
+    ]

@@ -22,23 +22,33 @@ def gateway_replicas(settings: GatewaySettings, client: ClusterClient) -> Callab
 
 
 class _PodAddresses:
-    """Those of the ready pods; of the last answer while the API server gives none."""
+    """Those of the ready pods; of the last answer while there is none, or the API server gives none."""
 
     def __init__(self, pods: GatewayPods, client: ClusterClient, url: str) -> None:
         self._pods = pods
         self._client = client
         self._last: tuple[str, ...] = (url,)
+        self._told: str | None = None
 
     def __call__(self) -> tuple[str, ...]:
         try:
             found = self._client.list("Pod", namespace=self._pods.namespace, labels=self._pods.selector).items
         except PointsmanError as error:
-            _log.warning("the gateway's pods cannot be listed, so %s are asked: %s", ", ".join(self._last), error)
+            self._tell(f"the gateway's pods cannot be listed: {error}")
             return self._last
         addresses = sorted({_base(pod, self._pods.port) for pod in found if _serves(pod)})
         if addresses:
-            self._last = tuple(addresses)
+            self._last, self._told = tuple(addresses), None
+        else:
+            labels = ", ".join(f"{name}={value}" for name, value in self._pods.selector.items())
+            self._tell(f"no ready pod in namespace {self._pods.namespace} has the labels {labels} of the target's gateway.pods")
         return self._last
+
+    def _tell(self, reason: str) -> None:
+        """Each reason once: a switch asks every second."""
+        if reason != self._told:
+            _log.warning("%s; so these are asked: %s", reason, ", ".join(self._last))
+        self._told = reason
 
 
 def _serves(pod: Object) -> bool:
