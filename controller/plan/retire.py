@@ -33,6 +33,8 @@ _DELETE_ORDER = (
     "Deployment",
     "ServiceAccount",
 )
+_OF_WORKLOADS = ("HorizontalPodAutoscaler", "PodDisruptionBudget", "Service")
+"""Kinds that have the name of the Deployment they belong to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ def retire(view: View, switches: Mapping[str, Switch], applied: frozenset[Object
     stays, gates, changes = _workloads(view, switches)
     leaving = {n for n in view.workloads if n not in stays and n not in view.desired_names}
     held_versions, hold = _too_many(view, leaving)
-    leaving = {n for n in leaving if view.version_of(n) not in held_versions}
+    leaving = {n for n in leaving if view.version_of(n) not in held_versions} | _left_behind(view)
     dropped = {key_of(s.current[e]) for s in switches.values() for e in s.drops}
     guards = unguard(view)
     going = {k for k in view.owned if k in dropped or k in guards.free or _goes(view, k, applied, leaving, dropped_aliases)}
@@ -125,6 +127,14 @@ def _clock(view: View, name: str, where: Standing) -> list[Gate]:
         return []
     reason, text = words[where.phase]
     return [Gate(Subject("workload", name), reason, f"{view.version_of(name)}: {name} {text}", where.until, clock=True)]
+
+
+def _left_behind(view: View) -> set[str]:
+    """Workloads that are gone but for what somebody kept then, and that no route leads to."""
+    led_to = {backend_of(obj) for key, obj in view.owned.items() if key.kind == "HTTPRoute"}
+    known = {*view.workloads, *view.desired_names, *filter(None, led_to)}
+    left = {k.name: obj for k, obj in view.owned.items() if k.kind in _OF_WORKLOADS and k.name not in known}
+    return {name for name, obj in left.items() if not view.is_held(Subject("version", annotation(obj, labels.VERSION) or ""))}
 
 
 def _kept_size(view: View, name: str, observed: Object, where: Standing, switches: Mapping[str, Switch]) -> int | None:

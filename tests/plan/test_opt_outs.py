@@ -83,6 +83,38 @@ def test_what_must_not_be_pruned_stays_and_is_named(name: str) -> None:
     assert f"{key} is no longer declared and stays: {name} is disabled on it" in found.warnings
 
 
+def test_what_outlived_its_version_goes_once_nobody_keeps_it() -> None:
+    made = serving()
+    made.declare(deployment([V1, V2], {"production": V2}, rollout=NOW))
+    made.settle()
+    name = next(
+        k.name for k, o in sorted(made.objects.items()) if k.kind == "Deployment" and annotation(o, labels.VERSION) == V1
+    )
+    key = ObjectKey("Service", UNIT.namespace, name)
+    annotate(made, key, labels.PRUNE)
+    made.declare(deployment([V2], {"production": V2}, rollout=NOW))
+    made.settle()
+    assert {k for k in made.objects if k.name == name} == {key}
+    made.objects[key] = put(made.objects[key], None, "metadata", "annotations", labels.PRUNE)
+    made.settle()
+    assert key not in made.objects
+    assert key not in made.record.inventory
+
+
+def test_a_service_stays_while_a_route_leads_to_it_though_its_pods_were_deleted_by_hand() -> None:
+    made = serving()
+    made.declare(deployment([V1, V2], {"production": V1, "staging": V2}, rollout=NOW))
+    made.settle()
+    name = next(
+        k.name for k, o in sorted(made.objects.items()) if k.kind == "Deployment" and annotation(o, labels.VERSION) == V1
+    )
+    del made.objects[ObjectKey("Deployment", UNIT.namespace, name)]
+    made.declare(deployment([V2], {"staging": V2}, rollout=NOW))
+    found = made.run()
+    assert [hold.reason for hold in found.holds] == ["AliasRemoved"]
+    assert ObjectKey("Service", UNIT.namespace, name) in made.objects
+
+
 def test_an_adopted_object_is_taken_over_with_one_apply() -> None:
     fresh = World()
     fresh.declare(deployment([V1], {"production": V1}, rollout=NOW))
