@@ -15,7 +15,7 @@ from controller.model.objects import annotation, at
 from tests.cluster.fixtures import Testbed
 from tests.cluster.people import Person, somebody
 from tests.cluster.stage import Stage, eventually, staged
-from tests.system.repository import DEPLOYMENT, alias_file
+from tests.system.repository import DEPLOYMENT, alias_file, deployment_file
 
 pytestmark = pytest.mark.cluster
 VIEWER, PLANNER = "pointsman-viewer", "pointsman-planner"
@@ -97,6 +97,9 @@ def test_a_commit_that_no_controller_has_seen_is_waited_for_and_then_serves(stag
             assert stage.said("production")["version"] == "v2"
             stage.repository.commit({"README.md": "nothing that concerns a deployment"})
             assert viewer.types("status", "--wait", "--timeout", "30s").code == 0
+            declared = (stage.repository.root / deployment_file()).read_text()
+            stage.repository.commit({deployment_file(): f"# words alone\n{declared}"})
+            assert viewer.types("status", "--wait", "--timeout", "60s").code == 0
     finally:
         back = stage.repository.move("v1")
         with stage.controller():
