@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from controller.engine.cache import TargetCache
 from controller.engine.desire import Desire, Move
@@ -66,10 +66,11 @@ class UnitWork:
 
 @dataclass(frozen=True, slots=True)
 class PlannedUnit:
-    """One unit's plan; `desired` is None where a mistake holds the whole unit."""
+    """One unit's plan; `desired` is None where a mistake holds the whole unit. `objects` are what it was compared with."""
 
     plan: Plan
     desired: DesiredState | None
+    objects: Mapping[ObjectKey, Object] = field(default_factory=dict)
 
 
 def plan_unit(work: UnitWork, desire: Desire, record: UnitRecord, now: float, *, ask_all: bool = False) -> PlannedUnit:
@@ -92,8 +93,9 @@ def plan_unit(work: UnitWork, desire: Desire, record: UnitRecord, now: float, *,
     desired = _in_its_namespace(desired, observed)
     made = plan(desired, observed, record, now)
     if more := _more(work, made, observed, ask_all=ask_all):
-        made = plan(desired, more, record, now)
-    return PlannedUnit(made, desired)
+        observed = more
+        made = plan(desired, observed, record, now)
+    return PlannedUnit(made, desired, observed.objects)
 
 
 def _in_its_namespace(desired: DesiredState, observed: ObservedState) -> DesiredState:

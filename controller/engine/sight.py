@@ -10,6 +10,7 @@ from controller.engine.namespaces import Namespaces
 from controller.engine.remembered import Remembered
 from controller.engine.secrets import EARLY, USERS_POLL, Secrets
 from controller.engine.targets import Target
+from controller.engine.trimming import trimmed
 from controller.model.errors import Forbidden, Stalled
 from controller.model.identity import ObjectKey
 from controller.model.objects import Object
@@ -55,7 +56,7 @@ class Sight:
     def foreign(self, keys: Iterable[ObjectKey]) -> dict[ObjectKey, Object]:
         """What lies under these names that the cache does not know: it lacks our label, so nobody watches it."""
         found = {key: self.target.client.get(key) for key in keys}
-        return {key: obj for key, obj in found.items() if obj is not None}
+        return {key: trimmed(obj) for key, obj in found.items() if obj is not None}
 
     def _ask_gateway(self) -> Object | None:
         profile = self.target.profile
