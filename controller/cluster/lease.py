@@ -94,6 +94,8 @@ class LeaderLease:
         self._observe(lease)
         if self.holder not in ("", self._identity) and not self._expired():
             return False
+        if self._stop.is_set():  # what `stop` gives back is not taken again
+            return False
         begun = self._clock()
         self._observe(self._client.apply(self._next(lease), manager=_MANAGER))
         self._renewed = begun

@@ -37,14 +37,20 @@ class Corrections:
             raise Waiting(_message(change.key, observed), after=after, hint="find out who else writes it, and end that")
 
     def note(self, change: Change) -> None:
-        """The change was written. One that was refused (a conflict) undoes nothing and does not count."""
-        if change.operation is Operation.UPDATE:
-            now = time.monotonic()
-            with self._lock:
-                if now > self._tidied + WINDOW:
-                    self._written = {key: known for key, known in self._written.items() if known[1][-1] > now - WINDOW}
-                    self._tidied = now
-                self._written[change.key] = (_content(change), [*self._times(change, now), now])
+        """The change was written. What was refused (a conflict) undoes nothing and does not count, nor does a first create."""
+        if change.operation is Operation.DELETE:
+            return
+        now = time.monotonic()
+        with self._lock:
+            self._tidy(now)
+            content, times = _content(change), self._times(change, now)
+            is_first = change.operation is Operation.CREATE and self._written.get(change.key, ("", []))[0] != content
+            self._written[change.key] = (content, [] if is_first else [*times, now])
+
+    def _tidy(self, now: float) -> None:
+        if now > self._tidied + WINDOW:
+            self._written = {key: known for key, known in self._written.items() if known[1] and known[1][-1] > now - WINDOW}
+            self._tidied = now
 
     def _times(self, change: Change, now: float) -> list[float]:
         content, times = self._written.get(change.key, ("", []))
@@ -58,4 +64,5 @@ def _content(change: Change) -> str:
 def _message(key: ObjectKey, observed: Object | None) -> str:
     entries = at(observed or {}, "metadata", "managedFields", default=())
     others = sorted({str(entry.get("manager")) for entry in entries} - {labels.FIELD_MANAGER})
-    return f"{key} was set right {MOST} times within {WINDOW:g} s and is changed again by {', '.join(others) or 'somebody'}"
+    again = f"changed again by {', '.join(others) or 'somebody'}" if observed else "deleted again by somebody"
+    return f"{key} was set right {MOST} times within {WINDOW:g} s and is {again}"

@@ -52,9 +52,6 @@ class Publications:
         with self._lock:
             return tuple(claim.shown for claim in self._claims.values())
 
-    def is_current(self, publication: Publication) -> bool:
-        return any(publication is known for known in self.all())
-
     def of_unit(self, unit: UnitKey, recorded: str) -> Publication | None:
         """Who decides on a unit: the source that declares its project, or declared it when its record was written."""
         known = self.all()

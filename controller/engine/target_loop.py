@@ -19,13 +19,13 @@ from controller.engine.planning import UnitWork, is_held
 from controller.engine.publications import Publications, recorded_units
 from controller.engine.queue import WorkQueue
 from controller.engine.reporting import Reporter
-from controller.engine.retry import RESYNC, pause_after
+from controller.engine.retry import RESYNC, pause_after, told
 from controller.engine.sight import Sight
 from controller.engine.sources import Publication, changed_first
 from controller.engine.steps import Observer
 from controller.engine.targets import RESTING, Target
 from controller.model import labels
-from controller.model.errors import PointsmanError
+from controller.model.errors import PointsmanError, Stalled
 from controller.model.identity import UnitKey
 from controller.model.objects import annotation
 from controller.model.ports import HistoryStore
@@ -202,7 +202,8 @@ class TargetLoop:
                 return self._forgotten(unit)
             result = self._passes.run(work)
         except PointsmanError as error:
-            _log.info("pass over %s on %s ended: %s", unit, self.target.name, error)
+            level = logging.WARNING if isinstance(error, Stalled) else logging.INFO
+            _log.log(level, "pass over %s on %s ended: %s", unit, self.target.name, told(error))
             return self._pause(unit, error)
         except Exception as error:
             # A fault of ours in one unit is told and tried again later; it must not end the worker of all others.

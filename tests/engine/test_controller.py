@@ -14,6 +14,7 @@ from controller.engine.corrections import MOST
 from controller.engine.grants import Granted
 from controller.model import labels
 from controller.model.identity import ObjectKey, UnitKey
+from controller.model.objects import key_of
 from controller.model.ports import HistoryStore
 from controller.model.source import Snapshot
 from controller.state.history import FileHistory
@@ -103,5 +104,22 @@ def test_a_fight_over_an_object_is_given_up_and_its_other_writer_named(tmp_path:
             return bool(error and "their-operator" in error.message)
 
         made.store.forget()
+        assert eventually(given_up)
+        assert len([obj for obj in made.store.written if obj["kind"] == "Service"]) == MOST
+
+
+def test_somebody_who_deletes_an_object_again_and_again_is_fought_no_longer(tmp_path: Path) -> None:
+    with controlled(tmp_path, Shape(1, 1)) as (made, controller):
+        controller.start()
+        assert eventually(settled(controller, 1))
+        [unit] = made.units
+        [service] = made.store.list("Service", labels={labels.UNIT: unit.hash}).items
+        made.store.forget()
+
+        def given_up() -> bool:
+            made.store.delete(key_of(service))
+            error = (result := controller.result(unit)) and result.error
+            return bool(error and "deleted again by somebody" in error.message)
+
         assert eventually(given_up)
         assert len([obj for obj in made.store.written if obj["kind"] == "Service"]) == MOST

@@ -134,3 +134,22 @@ def test_a_holder_that_is_cut_off_is_told_before_another_may_hold(client: Cluste
         lease.stop()
     found = client.get(ObjectKey("Lease", namespace, "leader"))
     assert at(found or {}, "spec", "holderIdentity", default="") == ""
+
+
+def test_what_was_given_back_is_not_taken_again_by_an_answer_that_was_under_way(client: ClusterClient, namespace: str) -> None:
+    asked, answered = threading.Event(), threading.Event()
+
+    class Slow(Cut):
+        def get(self, key: ObjectKey) -> Object | None:
+            found = super().get(key)
+            if threading.current_thread().name == "lease":
+                asked.set()
+                answered.wait(30)
+            return found
+
+    lease = LeaderLease(Slow(client), namespace, "leader", uuid.uuid4().hex, duration=1.5)  # type: ignore[arg-type]
+    lease.start(lambda: None, lambda: None)
+    assert asked.wait(30)
+    threading.Timer(0.2, answered.set).start()
+    lease.stop()
+    assert client.get(ObjectKey("Lease", namespace, "leader")) is None
