@@ -42,7 +42,7 @@ def test_who_may_come_in_and_who_may_not(stage: Stage) -> None:
             assert stage.get(name, auth=("pointsman-probe", "")).status_code == 401
         more, another = with_user(users, "bob")
         _write_users(stage, more)
-        stage.repository.commit({}, "any commit is a reason to look; without one that takes a minute")
+        _guard(stage, idle={"replicas": 2})  # a reason to look; without one that takes up to a minute
         _until_let_in(stage, "production", "bob", another)
         assert stage.get("production", auth=("alice", password.reveal())).status_code == 200
         assert password.reveal() not in stage.logs[-1].read_text()
@@ -88,8 +88,8 @@ def test_a_guard_that_is_added_closes_the_route_without_an_interruption(stage: S
         assert _until_let_in(stage, "production", "alice", password)["version"] == "1.0"
 
 
-def _guard(stage: Stage) -> None:
-    stage.repository.configure(access={"basicAuth": {"secret": USERS}})
+def _guard(stage: Stage, **settings: Any) -> None:
+    stage.repository.configure(access={"basicAuth": {"secret": USERS}}, **settings)
 
 
 def _write_users(stage: Stage, users: str) -> None:
