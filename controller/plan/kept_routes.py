@@ -39,7 +39,7 @@ def missing_policies(view: View, covered: Collection[ObjectKey]) -> Iterator[Obj
 
 
 def _guarded(route: Object, guard: RouteGuard) -> dict[str, Any]:
-    rule = at(route, "spec", "rules", 0)
+    rule = at(route, "spec", "rules", 0, default={})
     others = [_without(f, guard.removed) for f in rule.get("filters") or () if f["type"] != "ExtensionRef"]
     return put(stripped(route), [{**rule, "filters": [*guard.filters, *others]}], "spec", "rules")
 
