@@ -124,7 +124,8 @@ class Process:
 def measure_controller(bench: Bench) -> dict[str, Figures]:
     """Create, no change, update of one field, delete: each from the commit until the last unit has nothing left to do."""
     with _project(bench, "controller") as (repository, namespace):
-        process = Process("bench.kubernetes_controller", _settings(bench, repository, workers=WORKERS))
+        project = (repository.owner, repository.project)
+        process = Process("bench.kubernetes_controller", _settings(bench, repository, workers=WORKERS, project=project))
         try:
             found = {"create": process.do(bench, commit=repository.head(), until="settled")}
             bench.settle(namespace)
@@ -172,7 +173,7 @@ def _project(bench: Bench, name: str) -> Iterator[tuple[IdleRepository, str]]:
         remove_namespace(bench.testbed.kubeconfig, namespace)
 
 
-def _settings(bench: Bench, repository: IdleRepository, **more: int) -> dict[str, Any]:
+def _settings(bench: Bench, repository: IdleRepository, **more: Any) -> dict[str, Any]:
     paths = {"repository": str(repository.path), "kubeconfig": str(bench.installation.kubeconfig)}
     return {**paths, "state": f"{repository.path}-state", "units": bench.units, **more}
 
