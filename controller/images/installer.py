@@ -14,6 +14,7 @@ from pathlib import Path
 
 from uv import find_uv_bin
 
+from controller.loading.printable import shown
 from controller.model.errors import PointsmanError, Stalled, Transient
 
 # Python 3.11 fills these without a lock, and a second thread reads them half full: so here, while one thread imports.
@@ -141,7 +142,7 @@ class Installer:
 def failure(output: str) -> PointsmanError:
     """Uv's last lines as an error of ours, with the next step."""
     text = _CREDENTIALS.sub("***@", output).strip()
-    tail = "\n".join(text.splitlines()[-_TAIL_LINES:])[-_TAIL_CHARACTERS:]
+    tail = "\n".join(map(shown, text.splitlines()[-_TAIL_LINES:]))[-_TAIL_CHARACTERS:]
     hint = next((hint for pattern, hint in _HINTS if re.search(pattern, text, re.IGNORECASE)), None)
     kind = Transient if _TEMPORARY.search(text) else Stalled
     return kind(f"the requirements cannot be installed:\n{tail or 'uv said nothing'}", hint=hint)

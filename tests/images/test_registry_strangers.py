@@ -13,10 +13,12 @@ from pathlib import Path
 import httpx2
 import pytest
 from base_images import MANIFEST, archive, digest_of, push_blob, push_manifest
+from faulty_proxy import Fault, running_proxy
 from image_examples import CODE, silent
 from registry_images import builder_for, spec_for
 from registry_server import Registry
 
+from controller.images.installer import failure
 from controller.images.registry.auth import Credentials
 from controller.images.registry.bodies import blocks
 from controller.images.registry.client import RegistryClient
@@ -177,3 +179,29 @@ def builder_with_base(
 
 def _descriptor(registry: Registry, data: bytes, media_type: str) -> dict[str, object]:
     return {"mediaType": media_type, "digest": push_blob(registry.url, "library/python", data), "size": len(data)}
+
+
+def test_words_of_a_stranger_move_no_cursor(registry: Registry, tmp_path: Path) -> None:
+    complaint = json.dumps({"errors": [{"code": "DENIED", "message": "\x1b]0;owned\x07\nall is well"}]}).encode()
+    with running_proxy(registry.address) as proxy:
+        proxy.choose = lambda method, path, before: Fault(404 if method == "HEAD" else 409, body=complaint)
+        location = parse_location(proxy.url)
+        session = Session(location, location.host, Credentials(), first_pause=0.01)
+        with pytest.raises(Stalled) as caught:
+            RegistryClient(session, lambda: silent("", 0, 0)).manifest("team/base", "1")
+        session.close()
+    assert caught.value.message.isprintable()
+    assert "all is well" in caught.value.message
+    assert "\x1b" not in failure("error: \x1b[2Jno such package").message
+
+
+def test_media_type_of_a_stranger_is_shown_and_not_obeyed(registry: Registry, tmp_path: Path) -> None:
+    layer = b"x"
+    config = json.dumps({"os": "linux", "architecture": "amd64", "rootfs": {"diff_ids": [digest_of(layer)]}}).encode()
+    described = _descriptor(registry, config, "application/vnd.oci.image.config.v1+json")
+    odd = _descriptor(registry, layer, "application/x\x1b[2J")
+    document = {"schemaVersion": 2, "mediaType": MANIFEST, "config": described, "layers": [odd]}
+    push_manifest(registry.url, "library/python", "odd", document)
+    with builder_for(registry, tmp_path / "cache") as builder, pytest.raises(Stalled, match="cannot be used") as caught:
+        builder.build(spec_for(registry, base="python:odd"), CODE, silent)
+    assert caught.value.message.isprintable()

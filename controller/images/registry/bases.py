@@ -19,6 +19,7 @@ from controller.images.registry.client import INDEXES, Manifest
 from controller.images.registry.push import Origin
 from controller.images.registry.reference import Reference, require_digest
 from controller.images.registry.shapes import require_configuration, require_manifest
+from controller.loading.printable import shown
 from controller.model.errors import Stalled
 
 _UNKNOWN = "unknown/unknown"
@@ -116,7 +117,8 @@ def _chosen(index: Mapping[str, Any], platform: str, reference: Reference) -> st
     offered = {platform_of(e.get("platform") or {}): str(e.get("digest")) for e in reversed(entries)}
     offered.pop(_UNKNOWN, None)
     if platform not in offered:
-        message = f"the base image {reference} is not there for {platform}, only for {', '.join(sorted(offered)) or 'nothing'}"
+        others = shown(", ".join(sorted(offered))) or "nothing"
+        message = f"the base image {reference} is not there for {platform}, only for {others}"
         raise Stalled(message, hint="name a base image that has this platform")
     return require_digest(offered[platform])
 
@@ -124,7 +126,7 @@ def _chosen(index: Mapping[str, Any], platform: str, reference: Reference) -> st
 def _require_platform(configuration: Mapping[str, Any], platform: str, reference: Reference) -> None:
     found = platform_of(configuration)
     if found.split("/")[:2] != platform.split("/")[:2]:
-        message = f"the base image {reference} is for {found}, and the target runs {platform}"
+        message = f"the base image {reference} is for {shown(found)}, and the target runs {platform}"
         raise Stalled(message, hint="name a base image that has this platform")
 
 
@@ -144,7 +146,7 @@ def _layer(item: Mapping[str, Any], reference: Reference) -> Mapping[str, Any]:
     media_type = _TYPES.get(str(item.get("mediaType")), str(item.get("mediaType")))
     size = item.get("size")
     if media_type not in _PLAIN or not isinstance(size, int) or size < 0:
-        message = f"the base image {reference} has a layer that cannot be used: {item.get('mediaType')}"
+        message = f"the base image {reference} has a layer that cannot be used: {shown(str(item.get('mediaType')))}"
         raise Stalled(message, hint="layers that are kept elsewhere (Windows) and encrypted ones cannot be appended to")
     return {"mediaType": media_type, "digest": require_digest(str(item.get("digest"))), "size": size}
 

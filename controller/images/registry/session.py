@@ -18,6 +18,7 @@ from controller.images.registry.auth import Credentials
 from controller.images.registry.bodies import TooLarge, document
 from controller.images.registry.reference import Location
 from controller.images.registry.tokens import Tokens
+from controller.loading.printable import shown
 from controller.model.errors import PointsmanError, Stalled, Unavailable
 
 TRIES = 5
@@ -197,7 +198,8 @@ def _complaint(body: bytes) -> tuple[frozenset[str], str]:
     try:
         errors = json.loads(body)["errors"]
         codes = frozenset(str(error["code"]) for error in errors)
-        return codes, "; ".join(f"{e['code']} {e.get('message', '')}".strip() for e in errors)[:_LONGEST_MESSAGE]
+        words = "; ".join(f"{e['code']} {e.get('message', '')}".strip() for e in errors)
+        return codes, shown(words[:_LONGEST_MESSAGE])
     except (ValueError, KeyError, TypeError):
         return frozenset(), ""
 
