@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 _OTHER = re.compile(r"[^a-z0-9]+")
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def content_hash(value: Any, length: int = 64) -> str:
     """Hex sha256 over canonical JSON: the same value gives the same text on every machine."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    text = _CANONICAL.encode(value)
     return hashlib.sha256(text.encode()).hexdigest()[:length]
 
 

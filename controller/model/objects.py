@@ -91,7 +91,9 @@ def applied_hash(obj: Object) -> str:
 
 
 def _without_revision_header(value: Any) -> Any:
-    if isinstance(value, Mapping):
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (dict, Mapping)):
         return {k: _without_revision_header(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
         return [_without_revision_header(v) for v in value if not _is_revision_header(v)]
@@ -99,4 +101,4 @@ def _without_revision_header(value: Any) -> Any:
 
 
 def _is_revision_header(value: Any) -> bool:
-    return isinstance(value, Mapping) and value.get("name") == labels.HEADER_REVISION
+    return isinstance(value, (dict, Mapping)) and value.get("name") == labels.HEADER_REVISION
