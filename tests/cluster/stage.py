@@ -123,7 +123,7 @@ class Stage:
             "sources": {"project": source},
             "targets": targets,
             "images": {"mirrors": {"docker.io": self.testbed.registry}},
-            "leaderElection": {"duration": "3s"},  # what a start after kill -9 waits for; the default is 15
+            "leaderElection": {"duration": "5s"},  # what a start after kill -9 waits for; the default is 15
             "health": {"address": f"127.0.0.1:{_free_port()}"},
         }
         file = self.directory / "controller.yaml"
