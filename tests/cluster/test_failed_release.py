@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from tests.cluster.people import Person, somebody
 from tests.cluster.stage import Stage, eventually, open_to_all, staged
 from tests.system.repository import Repository, alias_file, valohai, version_file
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 GOLDEN_FILE = "golden/say/answer.yaml"
 WORDS = "the flux capacitor is missing"
 ROLLOUT = {"deadline": "15s"}
@@ -70,35 +69,35 @@ def stage(testbed: Testbed, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 @pytest.fixture
-def viewer(stage: Stage, tmp_path: Path) -> Iterator[Person]:
-    """Somebody who may look, in a checkout of the repository."""
-    with ExitStack() as opened:
-        admin, home = stage.testbed.kubeconfig, stage.installation.namespace
-        yield opened.enter_context(somebody(admin, home, ["pointsman-viewer"], tmp_path, stage.repository.root))
+def person(stage: Stage, tmp_path: Path) -> Iterator[Person]:
+    """Somebody who may look and ask for another try, in a checkout of the repository."""
+    admin, home, roles = stage.testbed.kubeconfig, stage.installation.namespace, ("pointsman-viewer", "pointsman-operator")
+    with somebody(admin, home, roles, tmp_path, stage.repository.root) as hired:
+        yield hired
 
 
 @pytest.mark.parametrize("kind", CASES)
-def test_the_alias_stays_answers_and_the_reason_is_the_pods_own(kind: str, stage: Stage, viewer: Person) -> None:
+def test_the_alias_stays_answers_and_the_reason_is_the_pods_own(kind: str, stage: Stage, person: Person) -> None:
     here, case = stage.of(kind), CASES[kind]
     with constant_load(here, "production") as load:
         commit = release(here, kind, case)
-        waited = viewer.types("status", kind, "--wait", "--revision", commit, "--timeout", "2m")
+        waited = person.types("status", kind, "--wait", "--revision", commit, "--timeout", "2m")
         assert waited.code == 1
         told_of(waited.err.splitlines()[-1], "production", *case.said)
-        told_of(viewer.types("status", kind, "-o", "wide").out, *case.said)
+        told_of(person.types("status", kind, "-o", "wide").out, *case.said)
         stays(here, kind)
         assert commit not in here.record().applied
     assert load.faults == []
     here.until_applied(here.repository.move("1.0", deployment=kind))
 
 
-def test_a_missing_secret_is_asked_for_and_the_release_goes_on_once_it_is_there(stage: Stage, viewer: Person) -> None:
+def test_a_missing_secret_is_asked_for_and_the_release_goes_on_once_it_is_there(stage: Stage, person: Person) -> None:
     kind = WITHOUT_SECRET
     here = stage.of(kind)
     with constant_load(here, "production") as load:
         release(here, kind, Case((), version={"environment": {"TOKEN": {"secret": "api", "key": "token"}}}))
         said = ("Secret api has no key token", f"kubectl create secret generic api -n {here.namespace}")
-        waits_for(here, viewer, kind, *said)
+        waits_for(here, person, kind, *said)
         assert [at(pod, "metadata", "name") for pod in here.pods().values() if kind in at(pod, "metadata", "name")] == []
         metadata = {"name": "api", "namespace": here.namespace}
         data = {"token": base64.b64encode(b"hush").decode()}
@@ -108,7 +107,9 @@ def test_a_missing_secret_is_asked_for_and_the_release_goes_on_once_it_is_there(
     assert "hush" not in here.logs[-1].read_text()
 
 
-def test_an_image_that_is_gone_from_the_registry_leaves_the_alias_where_it_is(stage: Stage, viewer: Person) -> None:
+def test_an_image_that_is_gone_from_the_registry_is_missed_and_built_again_when_somebody_asks(
+    stage: Stage, person: Person
+) -> None:
     """It is built, and no pod has pulled it yet; then somebody cleans up."""
     kind = WITHOUT_IMAGE
     here, version = stage.of(kind), f"2.0-{WITHOUT_IMAGE}"
@@ -118,7 +119,9 @@ def test_an_image_that_is_gone_from_the_registry_leaves_the_alias_where_it_is(st
     with constant_load(here, "production") as load:
         remove_from_registry(here.testbed, image)
         here.repository.move(version, deployment=kind)
-        waits_for(here, viewer, kind, "the image cannot be pulled", "not found")
+        waits_for(here, person, kind, "the image cannot be pulled (", "not found", "`pointsman reconcile` builds it again")
+        assert person.types("reconcile", kind).code == 0
+        here.until("production", version=version)
     assert load.faults == []
 
 
@@ -136,10 +139,10 @@ def files_of(kind: str, case: Case) -> dict[str, Any]:
     }
 
 
-def waits_for(here: Stage, viewer: Person, kind: str, *said: str) -> None:
+def waits_for(here: Stage, person: Person, kind: str, *said: str) -> None:
     """It waits, and says for what; whoever waits too is told so in the end."""
     eventually(lambda: all(words in here.conditions() for words in said), lambda: f"{here.conditions()}\n{here.log()}")
-    waited = viewer.types("status", kind, "--wait", "--timeout", "3s")
+    waited = person.types("status", kind, "--wait", "--timeout", "3s")
     assert waited.code == 1
     told_of(waited.err.splitlines()[-1], "timed out after 3 s", *said)
     stays(here, kind)

@@ -39,6 +39,10 @@ def spec(requirements: str | None = "pillow==8.3.2\n", base: str = "host:cpython
             "ImportError: libGL.so.1: cannot open shared object file: No such file or directory",
             "the library libGL.so.1 is not on this machine: its base image would have it, but is not run here",
         ),
+        (
+            "the image cannot be pulled (ImagePullBackOff: not found: r.example.com/a@sha256:1)",
+            "the registry has lost it: `pointsman reconcile` builds it again",
+        ),
     ],
 )
 def test_the_next_step(words: str, cause: str) -> None:
