@@ -35,6 +35,7 @@ def neighbour(stage: Stage, other: Testbed, deployment: str) -> Iterator[Stage]:
             beside=[],
         )
         stage.beside.append(there)
+        stage.lease = "15s"
         try:
             yield there
         finally:

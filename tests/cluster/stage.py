@@ -70,6 +70,8 @@ class Stage:
     gateways: tuple[str, ...]
     settings: dict[str, Any] = field(default_factory=dict)
     """Keys of the target in controller.yaml, in place of this module's."""
+    lease: str = "5s"
+    """How long a controller that was killed is waited for; longer where a busy machine delays the living one."""
     target: str = "cluster"
     """Its name; the one of the stage that runs the controller is the default."""
     beside: list[Stage] = field(default_factory=list)
@@ -123,7 +125,7 @@ class Stage:
             "sources": {"project": source},
             "targets": targets,
             "images": {"mirrors": {"docker.io": self.testbed.registry}},
-            "leaderElection": {"duration": "5s"},  # what a start after kill -9 waits for; the default is 15
+            "leaderElection": {"duration": self.lease},  # what a start after kill -9 waits for; the default is 15
             "health": {"address": f"127.0.0.1:{_free_port()}"},
         }
         file = self.directory / "controller.yaml"

@@ -14,7 +14,7 @@ from tests.cluster.neighbour import ELSEWHERE, neighbour
 from tests.cluster.stage import Stage, eventually, staged
 from tests.system.repository import alias_file
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 FAR = "europe"
 DEATHS = ("falls silent", "ends")
 
