@@ -165,7 +165,8 @@ def measure_bare(bench: Bench, connections: int) -> dict[str, Figures]:
 @contextmanager
 def _project(bench: Bench, name: str) -> Iterator[tuple[IdleRepository, str]]:
     """A repository and its namespace, which nobody else has; on the cluster, nothing of it remains."""
-    repository = IdleRepository.create(bench.directory / name, f"{name}-{secrets.token_hex(3)}", bench.units)
+    unique = f"{name}-{secrets.token_hex(3)}"
+    repository = IdleRepository.create(bench.directory / unique, unique, bench.units)
     namespace = UnitKey(repository.owner, repository.project, "any").namespace
     try:
         yield repository, namespace
