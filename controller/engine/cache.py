@@ -79,6 +79,7 @@ class TargetCache:
         self._suspects: set[ObjectKey] = set()
         self._written: dict[str, set[ObjectKey]] = {}
         self._stop = threading.Event()
+        self._is_told_whole = False
         names = {kind: f"watch-{name}-{kind}" for kind in self._listed}
         self.threads = [threading.Thread(target=self._follow, args=(k,), name=n, daemon=True) for k, n in names.items()]
         """One per kind; they end only after `stop`."""
@@ -213,12 +214,12 @@ class TargetCache:
         with self._lock:
             self._errors.pop(kind, None)
             changed = self._replace(kind, fresh, self._written.pop(kind))
-        is_first = not self._listed[kind].is_set()
         self._listed[kind].set()
-        if not is_first:
+        if self._is_told_whole:
             self._announce(changed)
         elif self.complete:
             self._on_listed()
+            self._is_told_whole = True
         return listing.resource_version
 
     def _replace(self, kind: str, fresh: Mapping[ObjectKey, Object], written: Collection[ObjectKey]) -> set[str]:

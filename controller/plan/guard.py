@@ -38,7 +38,7 @@ def guard_gate(view: View) -> Gate | None:
     if is_guarded(view):
         return None
     deployment = view.desired.unit.deployment
-    text = f"{deployment}: its users are not known yet, and no route is written without them"
+    text = f"{deployment}: its users are not known yet; routes that were open stay so until then, and no new one is written"
     return Gate(Subject("deployment", deployment), "UsersUnknown", text)
 
 
