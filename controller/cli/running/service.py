@@ -86,8 +86,10 @@ def running(configuration: Configuration, only: Collection[str] = ()) -> Iterato
         opened.enter_context(Mistakes(controller.publications))
         opened.enter_context(Cleaning(clusters.clean))
         health.start()
-        yield service
-        _log.info("stopping: passes that run are finished, what is queued stays for the next start")
+        try:
+            yield service
+        finally:  # a signal leaves by SystemExit
+            _log.info("stopping: passes that run are finished, what is queued stays for the next start")
 
 
 def _sources(configuration: Configuration, opened: ExitStack) -> Iterator[tuple[str, PolledMirror]]:
