@@ -21,8 +21,9 @@ help: ## list the targets
 demo: $(RUNTIME) ## serve the sample repository on this machine and show a release and its rollback
 	@trap : INT; $(BIN)/pointsman demo || test $$? -eq 130
 
-test: check cluster-build ## check, then every test of every tier
-	@$(BIN)/pytest --durations=15
+# Most tests wait for processes and pods; each of the three has a cluster of its own.
+test: check cluster-build ## check, then every test of every tier, three files at a time
+	@$(BIN)/pytest -n 3 --dist loadfile --durations=25
 
 test-fast: $(DEVELOPMENT) ## the pure tests only: seconds
 	@$(BIN)/pytest -q -m "not system and not faults and not contract and not cluster"
