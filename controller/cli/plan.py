@@ -80,9 +80,7 @@ def _preview(place: Place, config: Path | None, where: Where) -> Preview:
         made: Preview = module.cluster_preview(place, config, where, time.time())
         return made
     if where.names_kubernetes:
-        message = (
-            "what a Kubernetes target is rendered for stands in its controller's configuration"
-        )
+        message = "what a Kubernetes target is rendered for stands in its controller's configuration"
         raise Stalled(message, hint="give it too: --config controller.yaml")
     return preview(place, time.time())
 
