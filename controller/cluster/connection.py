@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
@@ -27,6 +28,7 @@ _PAUSE = timedelta(seconds=10)
 _UNAUTHORIZED = 401
 _HEADERS = {"Accept": "application/json", "Content-Type": "application/json", "User-Agent": "pointsman"}
 _APPLY = "application/apply-patch+yaml"  # of which JSON is a form; Pointsman sends no other patch
+_REPRESENTED = re.compile(r"^<?\w+\([^)]*\)>?: ")
 _log = logging.getLogger(__name__)
 
 
@@ -157,8 +159,15 @@ def raise_unreachable(server: str, error: Exception) -> NoReturn:
     """What a failed connection means. A certificate that does not fit stays wrong until a person acts."""
     if isinstance(error, SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
         raise Stalled(f"the certificate of {server} is not trusted: {error}", hint="check certificate-authority") from error
-    text = str(error.args[-1] if error.args else error) or type(error).__name__
-    raise Unavailable(f"{server} does not answer: {text}") from error
+    raise Unavailable(f"{server} does not answer: {_cause(error)}") from error
+
+
+def _cause(error: Exception) -> str:
+    """The operating system's words where there are some; urllib3's own begin with the representation of an object."""
+    for origin in (*error.args[-1:], error.__cause__, error):
+        if isinstance(origin, OSError) and str(origin):
+            return origin.strerror or str(origin)
+    return _REPRESENTED.sub("", str(error)) or type(error).__name__
 
 
 def _renewal(expires: datetime | None) -> datetime | None:

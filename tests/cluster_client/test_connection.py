@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import socket
 import stat
 import sys
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from kubernetes.client import Configuration
 
 from controller.cluster.client import KubernetesClient
 from controller.cluster.connection import Connection, connect
+from controller.cluster.credentials import Access
 from controller.model.errors import PointsmanError, Stalled, Unavailable
 from controller.model.identity import ObjectKey
 
@@ -225,3 +229,15 @@ def test_no_error_of_a_request_contains_the_token(server: Scripted, write_kubeco
     with pytest.raises(PointsmanError) as unreachable:
         ask(connection)
     assert TOKEN not in f"{refused.value} {unreachable.value} {refused.value.hint} {connection!r}"
+
+
+def test_a_server_that_is_not_there_is_told_in_words() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # nobody listens
+        port = taken.getsockname()[1]
+        configuration = Configuration()
+        configuration.host = f"https://127.0.0.1:{port}"
+        connection = Connection(lambda: Access("test", configuration, None))
+        with closing(connection), pytest.raises(Unavailable) as caught:
+            connection.send("GET", "/version", read_timeout=5.0)
+    assert caught.value.message == f"https://127.0.0.1:{port} does not answer: Connection refused"
