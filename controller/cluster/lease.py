@@ -71,9 +71,14 @@ class LeaderLease:
         """Whether this process may still believe that it leads."""
         return self.holder == self._identity and self._clock() - self._renewed < self._duration * _GIVE_UP_AFTER
 
-    def start(self, on_acquired: Callable[[], None], on_lost: Callable[[], None]) -> None:
-        """Contend until `stop`. Both are called from one thread, which never waits for the cluster: `on_lost` comes in time."""
-        judge = threading.Thread(target=self._judge, args=(on_acquired, on_lost), name="lease-judge", daemon=True)
+    def start(
+        self, on_acquired: Callable[[], None], on_lost: Callable[[], None], on_led: Callable[[str], None] = lambda _holder: None
+    ) -> None:
+        """Contend until `stop`. `on_led` is told who else leads, once per holder.
+
+        All are called from one thread, which never waits for the cluster: `on_lost` comes in time.
+        """
+        judge = threading.Thread(target=self._judge, args=(on_acquired, on_lost, on_led), name="lease-judge", daemon=True)
         contender = threading.Thread(target=self._contend, name="lease", daemon=True)
         self._threads = (judge, contender)
         for thread in self._threads:
@@ -120,12 +125,16 @@ class LeaderLease:
                 self._judged.notify_all()
             self._stop.wait(self._duration * _RENEW_EVERY * random.uniform(0.8, 1.2))  # noqa: S311
 
-    def _judge(self, on_acquired: Callable[[], None], on_lost: Callable[[], None]) -> None:
-        leading = False
+    def _judge(self, on_acquired: Callable[[], None], on_lost: Callable[[], None], on_led: Callable[[str], None]) -> None:
+        leading, known = False, ""
         while not self._stop.is_set():
             if self.held != leading:
                 leading = not leading
                 (on_acquired if leading else on_lost)()
+            if (holder := self.holder) not in ("", known):
+                known = holder
+                if holder != self._identity:
+                    on_led(holder)
             with self._judged:
                 if self.held == leading and not self._stop.is_set():
                     self._judged.wait(self._left() if leading else None)

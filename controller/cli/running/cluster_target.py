@@ -114,7 +114,11 @@ class ClusterTargets:
         name = lease_name(self._configuration.installation, settings.name)
         identity = election.identity or f"{socket.gethostname()}-{os.getpid()}"
         lease = LeaderLease(client, settings.controller_namespace, name, identity, election.duration)
-        lease.start(partial(_log.info, "%s leads target %s", identity, settings.name), partial(_tell_lost, settings.name))
+        lease.start(
+            partial(_log.info, "%s leads target %s", identity, settings.name),
+            partial(_tell_lost, settings.name),
+            lambda holder: _log.info("%s leads target %s; this one waits", holder, settings.name),
+        )
         opened.callback(lease.stop)
         return lease
 

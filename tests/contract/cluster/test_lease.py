@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 import uuid
 
@@ -134,6 +135,21 @@ def test_a_holder_that_is_cut_off_is_told_before_another_may_hold(client: Cluste
         lease.stop()
     found = client.get(ObjectKey("Lease", namespace, "leader"))
     assert at(found or {}, "spec", "holderIdentity", default="") == ""
+
+
+def test_one_that_waits_is_told_once_who_leads(client: ClusterClient, namespace: str, clock: Clock) -> None:
+    first = contender(client, namespace, "first", clock)
+    assert first.try_once()
+    told: queue.Queue[str] = queue.Queue()
+    lease = LeaderLease(client, namespace, "leader", uuid.uuid4().hex, duration=1.5)
+    lease.start(lambda: told.put("itself"), lambda: None, told.put)
+    try:
+        assert told.get(timeout=30) == "first"
+        assert first.try_once()
+        assert told.get(timeout=30) == "itself"
+    finally:
+        lease.stop()
+    assert told.empty()
 
 
 def test_what_was_given_back_is_not_taken_again_by_an_answer_that_was_under_way(client: ClusterClient, namespace: str) -> None:
