@@ -14,6 +14,8 @@ pytestmark = pytest.mark.pure
 KUBERNETES = replace(PROFILE, kind="kubernetes", gateway_class="traefik.io/gateway-controller")
 WITH_TOKEN = EndpointSettings(environment={"TOKEN": SecretRef("api", "token")})
 
+CREATE = f"kubectl create secret generic api -n {UNIT.namespace} --from-file=token=/dev/stdin"
+
 
 def said(profile: TargetProfile, secrets: dict[str, frozenset[str]], *, guarded: bool = False) -> str:
     made = World()
@@ -27,11 +29,11 @@ def said(profile: TargetProfile, secrets: dict[str, frozenset[str]], *, guarded:
     ("profile", "secrets", "command"),
     [
         (PROFILE, {}, "(pointsman secret set api token)"),
-        (KUBERNETES, {}, f"(kubectl create secret generic api -n {UNIT.namespace} --from-literal=token=VALUE)"),
+        (KUBERNETES, {}, f"({CREATE})"),
         (
             KUBERNETES,
             {"api": frozenset({"other"})},
-            f"""(kubectl patch secret api -n {UNIT.namespace} -p '{{"stringData":{{"token":"VALUE"}}}}')""",
+            f"({CREATE} --dry-run=client -o yaml | kubectl patch secret api -n {UNIT.namespace} --patch-file=/dev/stdin)",
         ),
     ],
 )
@@ -41,5 +43,5 @@ def test_a_missing_key(profile: TargetProfile, secrets: dict[str, frozenset[str]
 
 def test_missing_users() -> None:
     assert said(PROFILE, {}, guarded=True).endswith("(pointsman secret set-user predictors NAME)")
-    create = f"kubectl create secret generic predictors -n {UNIT.namespace} --from-file=.htpasswd"
-    assert said(KUBERNETES, {}, guarded=True).endswith(f"(htpasswd -cs .htpasswd NAME && {create})")
+    create = f"kubectl create secret generic predictors -n {UNIT.namespace} --from-file=.htpasswd=/dev/stdin"
+    assert said(KUBERNETES, {}, guarded=True).endswith(f"(htpasswd -ns NAME | {create})")
