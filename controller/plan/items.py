@@ -10,7 +10,7 @@ from controller.model.desired import Route, Workload
 from controller.model.identity import ObjectKey
 from controller.model.images import Image
 from controller.model.objects import Object, annotation, key_of, put
-from controller.model.routes import with_backend
+from controller.model.routes import backend_of, version_of, with_backend
 from controller.plan.compare import compare, marked, stripped
 from controller.plan.gates import missing_inputs
 from controller.plan.guard import is_guarded
@@ -136,10 +136,20 @@ def _to(view: View, switch: Switch, endpoint: str, workload: str, version: str) 
     if template is None:
         return None
     wanted = with_backend(template, workload, version, pinned=switch.pinned)
-    old = annotation(found, labels.VERSION) if found else None
-    words = f"{switch.alias.name}/{endpoint}: {old} → {version}" if old else f"{switch.alias.name}/{endpoint} → {version}"
+    words = _moved(found, workload, version)
     live = found or view.observed.objects.get(key_of(wanted))
-    return _compare(view, marked(wanted, str(view.desired.revision)), live, words, guarded=True)
+    reason = f"{switch.alias.name}/{endpoint}{words}"
+    return _compare(view, marked(wanted, str(view.desired.revision)), live, reason, guarded=True)
+
+
+def _moved(found: Object | None, workload: str, version: str) -> str:
+    """What an alias's route does: the fields that follow tell the rest."""
+    old = version_of(found)
+    if old is None:
+        return f" → {version}"
+    if old != version:
+        return f": {old} → {version}"
+    return f": {version} with new settings" if backend_of(found) != workload else f": still {version}"
 
 
 def _template(route: Route | None, found: Object | None) -> Object | None:

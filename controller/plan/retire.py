@@ -16,6 +16,7 @@ from controller.plan.compare import compare
 from controller.plan.fact_names import route_subject
 from controller.plan.guard import GUARD_KINDS, unguard
 from controller.plan.recreate import forced_replicas
+from controller.plan.removal import removal_reason
 from controller.plan.sizes import kept_scale, resized
 from controller.plan.standing import Phase, Standing, leads_version_url, standing
 from controller.plan.switch import Switch
@@ -72,7 +73,7 @@ def retire(view: View, switches: Mapping[str, Switch], applied: frozenset[Object
     known = [key for key in keys if key in view.record.inventory]
     unknown = tuple(f"{key} is not in the inventory of {view.desired.unit} and stays" for key in keys if key not in known)
     known.sort(key=lambda key: (_DELETE_ORDER.index(key.kind), key))
-    deletes = tuple(_delete(view.owned[key], key) for key in known)
+    deletes = tuple(_delete(view, key) for key in known)
     stay = tuple(f"{key} is no longer declared and stays: {name} is disabled on it" for key, name in sorted(kept.items()))
     facts = (*_left(view, known), *guards.facts)
     return Retirement((*changes, *deletes), (*gates, *guards.gates), every_hold, facts, (*unknown, *stay))
@@ -218,10 +219,8 @@ def _version_route_goes(view: View, route: Object, leaving: set[str]) -> bool:
     return key not in view.desired.version_routes and (backend in leaving or backend not in view.workloads)
 
 
-def _delete(obj: Object, key: ObjectKey) -> Change:
-    meta = obj["metadata"]
-    version = annotation(obj, labels.VERSION) or annotation(obj, labels.ALIAS) or ""
-    reason = f"{version} is no longer declared".strip()
+def _delete(view: View, key: ObjectKey) -> Change:
+    meta, reason = view.owned[key]["metadata"], removal_reason(view, key)
     return Change(Operation.DELETE, key, reason, uid=meta.get("uid"), resource_version=meta.get("resourceVersion"))
 
 
