@@ -52,8 +52,8 @@ def of_facts(facts: Iterable[Fact], objects: Mapping[ObjectKey, Object]) -> Iter
 
 
 def of_drifts(found: Iterable[Drift]) -> Iterator[Happening]:
-    """One per object that was put back."""
-    return (Happening("Corrected", str(drift), is_warning=True, about=drift.key) for drift in found)
+    """One per object that was put back, named in the words too: the unit's record has the Event as well."""
+    return (Happening("Corrected", f"{d.key.kind} {d.key.name}, {d}", is_warning=True, about=d.key) for d in found)
 
 
 def _concerned(fact: Fact, objects: Mapping[ObjectKey, Object]) -> ObjectKey | None:

@@ -12,7 +12,7 @@ import pytest
 from bench.declared_repository import Shape
 from controller.engine.drift import Drift, drifts
 from controller.engine.failing import conditions_of_failure
-from controller.engine.happenings import of_conditions, of_facts
+from controller.engine.happenings import of_conditions, of_drifts, of_facts
 from controller.model import labels
 from controller.model.changes import Change, FieldChange, Operation
 from controller.model.conditions import Condition
@@ -67,6 +67,7 @@ def test_many_fields_are_counted_and_a_secret_shows_none() -> None:
     assert str(Drift(KEY, "x", fields)).endswith("spec.f2 1 → 2, and 2 more")
     secret = Drift(ObjectKey("Secret", "ns", "users"), "x", (FieldChange("data.a", "eA==", "eQ=="),))
     assert str(secret) == "changed by x, put back: data.a"
+    assert [told.message for told in of_drifts([secret])] == ["Secret users, changed by x, put back: data.a"]
 
 
 def test_a_hand_edit_is_put_back_and_told_in_the_history(tmp_path: Path) -> None:
