@@ -23,7 +23,7 @@ def missing_inputs(view: View, workload: Workload) -> Iterator[Gate]:
     if isinstance(workload.image, BuildFailure):
         yield _build_failure(subject, workload.endpoint, workload.image)
     elif not isinstance(workload.image, Image):
-        yield Gate(subject, "ImageMissing", f"{workload.endpoint}: its image {workload.spec.tag[:12]} is being built")
+        yield Gate(subject, "ImageMissing", f"{workload.endpoint}: its image is being built")
     for ref in workload.secrets:
         if ref.key not in view.observed.secrets.get(ref.secret, frozenset()):
             command = secret_command(view, ref)

@@ -92,7 +92,7 @@ def _given_up(view: View, switch: Switch) -> Gate | None:
     given_up = view.fact(FactKind.GIVEN_UP, switch.alias.name, switch.input)
     if given_up is None:
         return None
-    words = "; ".join(filter(None, (explain_pods(view.pods(name)) for name in switch.names)))
+    words = "; ".join(dict.fromkeys(filter(None, (explain_pods(view.pods(name)) for name in switch.names))))
     news = f"; now: {words}" if words and words not in given_up.detail else ""
     return given_up_gate(switch.subject, switch.title, given_up.detail + news)
 

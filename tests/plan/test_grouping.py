@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from controller.model.changes import Gate
+from controller.model.declared import EndpointSettings, SecretRef
 from controller.model.diagnostics import Subject
+from controller.plan.conditions import conditions_after
 from controller.plan.grouping import grouped
+from tests.plan.world import World, deployment
 
 pytestmark = pytest.mark.pure
 
@@ -33,6 +36,21 @@ def test_a_secret_that_several_endpoints_lack() -> None:
     lacks = "Secret api has no key token (pointsman secret set api token)"
     gates = [Gate(Subject("version", f"{v}/greet"), "SecretMissing", f"greet: {lacks}") for v in (1, 2)]
     assert words(*gates) == [f"1/greet, 2/greet: {lacks}"]
+
+
+def test_the_conditions_of_a_unit_name_each_missing_input_once() -> None:
+    made = World()
+    made.built = lambda key: False
+    made.declare(
+        deployment(["1", "2"], {"production": "2"}, EndpointSettings(environment={"TOKEN": SecretRef("api", "token")}))
+    )
+    (ready, reconciling) = conditions_after(made.plan(), (), 0.0)
+    assert ready.message == reconciling.message
+    assert ready.message.split("; ") == [
+        "production → 2 waits: greet, predict: its image is being built",
+        "production → 2 waits: greet, predict: Secret api has no key token (pointsman secret set api token)",
+        "1/greet, 1/predict: its image is being built (and 1 more)",
+    ]
 
 
 def test_workloads_that_are_kept_warm_are_one_line_until_the_last_one() -> None:
