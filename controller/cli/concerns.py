@@ -12,6 +12,23 @@ from controller.model.source import Revision
 
 
 @dataclass(frozen=True, slots=True)
+class AliasAt:
+    """An alias and the version that it leads to."""
+
+    name: str
+    version: str
+
+    def ignores(self, path: str) -> bool:
+        """Whether a path of its deployment, relative to the declared directory, is about other aliases or versions."""
+        match path.removesuffix(".yaml").split("/"):
+            case ["versions", version]:
+                return version != self.version
+            case ["deployments", _, "aliases", alias]:
+                return alias != self.name
+        return False
+
+
+@dataclass(frozen=True, slots=True)
 class Concerns:
     """Answers for one commit, from the repository here.
 
@@ -22,8 +39,11 @@ class Concerns:
     tree: DeclaredTree
     commit: str
 
-    def covers(self, revision: str, deployment: str) -> bool:
-        """Whether a unit at this revision (as its record says) has all that the commit says of its deployment."""
+    def covers(self, revision: str, deployment: str, alias: AliasAt | None = None) -> bool:
+        """Whether a unit at this revision (as its record says) has all that the commit says of its deployment.
+
+        With `alias` only that one counts: other aliases and versions may have changed.
+        """
         try:
             at = Revision.parse(revision).commit
         except ValueError:
@@ -38,7 +58,8 @@ class Concerns:
             changed = git.run(*shape, "--", f":(top,literal){self.tree.directory}").decode(errors="replace")
         except PointsmanError:
             return False  # git here does not know the revision: the controller may have fetched more
-        return not concerning(filter(None, changed.split("\0")), self.tree.directory, deployment, self._deployments_of)
+        paths = concerning(filter(None, changed.split("\0")), self.tree.directory, deployment, self._deployments_of)
+        return all(alias is not None and alias.ignores(path.removeprefix(f"{self.tree.directory}/")) for path in paths)
 
     def _deployments_of(self, version: str) -> frozenset[str] | None:
         found = self.tree.reading.versions.get(version)

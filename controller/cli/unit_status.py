@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from controller.cli.arrival import NOT_ARRIVED, Arrival, arrival
 from controller.cli.version_status import VersionStatus, version_statuses
 from controller.cli.workload_status import EndpointStatus, Seen, endpoint_status
 from controller.engine.planning import PlannedUnit
@@ -36,6 +37,7 @@ class AliasStatus:
     settled: bool | None
     messages: tuple[str, ...] = ()
     endpoints: tuple[EndpointStatus, ...] = ()
+    arrival: Arrival = NOT_ARRIVED
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,17 @@ def _alias(seen: Seen, name: str, declared: DeclaredState | None, plan: Plan | N
             endpoint_status(seen, endpoint, backend_of(route), annotation(route, labels.PATH))
             for endpoint, route in sorted(routes.items())
         ),
+        arrival=_arrival(seen, name, declared),
     )
+
+
+def _arrival(seen: Seen, alias: str, declared: DeclaredState | None) -> Arrival:
+    deployment = declared.deployments.get(seen.unit.deployment) if declared else None
+    found = deployment.aliases.get(alias) if deployment else None
+    served = deployment.versions.get(found.version) if deployment and found else None
+    running = {annotation(obj, labels.VERSION) or "" for obj in seen.deployments.values()}
+    others = {*_alias_names(seen, declared), *running, *(declared.versions if declared else ())} - {alias, ""}
+    return arrival(seen, alias, found.version if found else None, served.version.endpoints if served else {}, others)
 
 
 def _moves(plan: Plan, alias: str) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from controller.cli.chosen import Chosen
 from controller.cli.context import Place
 from controller.cli.exit_codes import ERROR, OK
+from controller.cli.idle_failures import idle_failure, idle_hint
 from controller.cli.outlook import Looker
 from controller.cli.output import hint, note
 from controller.cli.overviews import look
@@ -36,16 +37,24 @@ def verdict(found: Overview) -> Verdict | None:
     if found.pid is None:
         return Verdict(False, "no controller runs here, so nothing will happen", "pointsman up")
     for status in found.units:
-        if status.failures:
-            words = status.failures[0].message
-            return Verdict(False, f"{status.unit.deployment}: {words}", "a new commit, or: pointsman reconcile")
-        if status.holds:
-            hold = status.holds[0]
-            return Verdict(False, f"{status.unit.deployment}: held: {hold.message}", hold.hint)
-        if status.settled is None and (stalled := _stalled(status)):
-            return Verdict(False, f"{status.unit.deployment}: {stalled}")
+        if ended := _failed(status):
+            return ended
     if found.units and all(_serves(status) for status in found.units):
         return Verdict(True, f"{short(found.revision) if found.revision else found.source} serves")
+    return None
+
+
+def _failed(status: UnitStatus) -> Verdict | None:
+    """Why a unit will not serve by itself; None while it may."""
+    name = status.unit.deployment
+    if status.failures:
+        return Verdict(False, f"{name}: {status.failures[0].message}", "a new commit, or: pointsman reconcile")
+    if status.holds:
+        return Verdict(False, f"{name}: held: {status.holds[0].message}", status.holds[0].hint)
+    if status.settled is None and (stalled := _stalled(status)):
+        return Verdict(False, f"{name}: {stalled}")
+    if status.settled is False and all(alias.settled for alias in status.aliases) and (idle := idle_failure(status)):
+        return Verdict(False, f"{name}: {idle}", idle_hint(status))
     return None
 
 

@@ -58,7 +58,10 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class EndpointStatus:
-    """One URL and the workload behind it; `ready` of `wanted` replicas answer. `message` is the endpoint's own words."""
+    """One URL and the workload behind it; `ready` of `wanted` replicas answer. `message` is the endpoint's own words.
+
+    `restarts` are those of the replica that was started again most often.
+    """
 
     endpoint: str
     version: str | None
@@ -68,6 +71,7 @@ class EndpointStatus:
     health: Health
     message: str
     url: str | None
+    restarts: int = 0
 
 
 def endpoint_status(seen: Seen, endpoint: str, workload: str | None, path: str | None) -> EndpointStatus:
@@ -86,4 +90,9 @@ def endpoint_status(seen: Seen, endpoint: str, workload: str | None, path: str |
         health=told.health,
         message=told.message,
         url=f"{seen.url}{path}" if path else None,
+        restarts=max(map(_restarts, seen.observed.pods.get(workload or "", ())), default=0),
     )
+
+
+def _restarts(pod: Object) -> int:
+    return max((int(c.get("restartCount", 0)) for c in at(pod, "status", "containerStatuses", default=())), default=0)

@@ -93,7 +93,7 @@ def test_a_commit_that_no_controller_has_seen_is_waited_for_and_then_serves(stag
         assert waited.err.splitlines()[-1].startswith("error: timed out")
         with stage.controller():
             served = viewer.types("status", "--wait", "--revision", commit, "--timeout", "2m")
-            assert (served.code, served.err.splitlines()[-1]) == (0, f"{commit[:10]} serves")
+            assert (served.code, served.err.splitlines()[-1]) == (0, f"main@{commit[:10]} serves")
             assert stage.said("production")["version"] == "v2"
             stage.repository.commit({"README.md": "nothing that concerns a deployment"})
             assert viewer.types("status", "--wait", "--timeout", "30s").code == 0

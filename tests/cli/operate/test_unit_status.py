@@ -83,6 +83,18 @@ def test_a_switch_that_was_given_up_is_degraded_and_ends_the_waiting() -> None:
     assert "No module named 'flask'" in found.reason
 
 
+def test_a_broken_version_that_nobody_serves_keeps_no_alias_waiting() -> None:
+    world = serving()
+    world.behaviour = lambda workload: "crash" if "20181004" in workload else "ready"
+    world.declare(deployment([V1, V2, V3], {"production": V1}))
+    world.run()
+    status = status_of(world)
+    assert (status.settled, status.aliases[0].settled) == (False, True)
+    found = verdict(overview(only_alias(status, "production")))
+    assert found is not None
+    assert found.serves
+
+
 def test_a_golden_request_that_failed_is_said_with_the_alias() -> None:
     world = serving()
     world.golden = lambda workload: "seven: expected json.digit = 7, got 1" if "20181004" in workload else None
