@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from controller.model.changes import Gate
+from controller.model.conditions import Health
 from controller.model.diagnostics import Subject
 from controller.model.identity import ObjectKey
 from controller.model.objects import Object, at, key_of
@@ -43,7 +44,10 @@ def guard_gate(view: View) -> Gate | None:
 
 
 def unguard(view: View) -> Unguarding:
-    """Guards that nothing declares any more. A gateway may learn later of a route than of what the route names."""
+    """Guards that nothing declares any more. A gateway may learn later of a route than of what the route names.
+
+    It has to have answered for every route, and beyond that its replicas have the time of a drain.
+    """
     old = sorted(key for key in view.owned if key.kind in GUARD_KINDS and key not in view.desired.guards)
     if not old or any(_refers(route) for route in _referring(view)):
         return Unguarding()
@@ -54,6 +58,8 @@ def unguard(view: View) -> Unguarding:
     until = since.at + view.desired.drain_seconds
     if view.now < until:
         return Unguarding(gates=(_drain_gate(view, until),))
+    if any(_is_unanswered(view, route) for route in _referring(view)):
+        return Unguarding(gates=(_drain_gate(view, None),))
     return Unguarding(free=frozenset(old))
 
 
@@ -62,7 +68,12 @@ def unguarding(view: View) -> Iterator[tuple[str, str]]:
     yield from ((ACCESS, key.name) for key in view.owned if key.kind in GUARD_KINDS and key not in view.desired.guards)
 
 
-def _drain_gate(view: View, until: float) -> Gate:
+def _is_unanswered(view: View, route: Object) -> bool:
+    """Whether the gateway may still serve an earlier generation of the route, which named what is to go."""
+    return view.acceptance(route).health is Health.PROGRESSING
+
+
+def _drain_gate(view: View, until: float | None) -> Gate:
     deployment = view.desired.unit.deployment
     text = f"{deployment}: what asked for passwords stays until every gateway has the routes without it"
     return Gate(Subject("deployment", deployment), "Draining", text, until, clock=True)

@@ -114,6 +114,20 @@ def test_access_that_is_removed_leaves_the_routes_first_and_the_guards_after_a_w
     assert not made.record.facts or all(fact.subject != "access" for fact in made.record.facts)
 
 
+def test_the_guards_stay_while_the_gateway_has_not_taken_the_routes_without_them() -> None:
+    made = world()
+    made.settle()
+    made.declare(declared(guarded=False))  # type: ignore[arg-type]
+    made.run()
+    made.silent = True
+    made.now += made.desired().drain_seconds + 1
+    assert [gate.until for gate in made.run().gates if gate.reason == "Draining"] == [None]
+    assert kinds(made) >= {"Middleware", "Secret"}
+    made.silent = False
+    made.run()
+    assert not kinds(made) & {"Middleware", "Secret"}
+
+
 def test_envoys_policies_go_with_their_routes_and_the_users_last() -> None:
     made = world(ENVOY)
     made.settle()
