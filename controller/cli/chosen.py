@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import click
 
 from controller.cli.context import DECLARED, find_place
+from controller.cli.selection import complete_aliases
 from controller.model.errors import PointsmanError
 
 
@@ -28,6 +29,22 @@ class Chosen:
     def includes(self, deployment: str, alias: str) -> bool:
         """Whether it is about this alias."""
         return self.deployment in (None, deployment) and self.alias in (None, alias)
+
+
+def alias_of(text: str, deployment: str | None) -> tuple[str, str | None]:
+    """An alias and its deployment, from `ALIAS` or `D/ALIAS` and what `-d` says. Raises UsageError where they differ."""
+    if "/" not in text:
+        return text, deployment
+    chosen = Chosen.parse(text)
+    if deployment not in (None, chosen.deployment):
+        raise click.UsageError(f"{text!r} is of another deployment than -d {deployment}: choose one")
+    return chosen.alias or "", chosen.deployment
+
+
+def complete_alias_targets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Aliases; after a slash with their deployments."""
+    complete = complete_targets if "/" in incomplete else complete_aliases
+    return complete(ctx, param, incomplete)
 
 
 def complete_targets(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:

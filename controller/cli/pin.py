@@ -6,10 +6,11 @@ import time
 
 import click
 
+from controller.cli.chosen import alias_of, complete_alias_targets
 from controller.cli.reach.opening import Reached, reach
 from controller.cli.reach.options import Where, where_options
 from controller.cli.records_of import Recorded, change_record, unit_with_alias, workloads_of
-from controller.cli.selection import complete_aliases, complete_versions, deployment_option
+from controller.cli.selection import complete_versions, deployment_option
 from controller.loading.schema_problems import did_you_mean
 from controller.model import labels
 from controller.model.errors import Stalled
@@ -18,7 +19,7 @@ from controller.model.record import Fact, FactKind, UnitRecord
 
 
 @click.command()
-@click.argument("alias", shell_complete=complete_aliases)
+@click.argument("alias", metavar="[D/]ALIAS", shell_complete=complete_alias_targets)
 @click.argument("version", shell_complete=complete_versions)
 @deployment_option
 @where_options
@@ -30,8 +31,9 @@ def pin(alias: str, version: str, deployment: str | None, where: Where) -> None:
     \b
     Examples:
       pointsman pin production 20181002.0
-      pointsman pin production 20181002.0 -d americas
+      pointsman pin americas/production 20181002.0
     """
+    alias, deployment = alias_of(alias, deployment)
     with reach(where) as reached:
         found = unit_with_alias(reached, alias, deployment)
         _require(reached, found, version)
@@ -40,7 +42,7 @@ def pin(alias: str, version: str, deployment: str | None, where: Where) -> None:
 
 
 @click.command()
-@click.argument("alias", shell_complete=complete_aliases)
+@click.argument("alias", metavar="[D/]ALIAS", shell_complete=complete_alias_targets)
 @deployment_option
 @where_options
 def unpin(alias: str, deployment: str | None, where: Where) -> None:
@@ -50,6 +52,7 @@ def unpin(alias: str, deployment: str | None, where: Where) -> None:
     Examples:
       pointsman unpin production
     """
+    alias, deployment = alias_of(alias, deployment)
     with reach(where) as reached:
         found = unit_with_alias(reached, alias, deployment)
         if found.record.fact(FactKind.PINNED, alias) is None:

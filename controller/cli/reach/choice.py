@@ -28,10 +28,15 @@ def choices(where: Where, known: Mapping[str, KnownTarget], known_file: Path, *,
 
     Raises Stalled for an unknown name, UsageError for `--state` beside a Kubernetes target.
     """
+    where = where.as_typed()
     if where.state is not None and where.names_kubernetes:
         raise click.UsageError("--state is embedded; --kubeconfig, --context and --target are Kubernetes: choose one")
+    if where.target == EMBEDDED and (where.kubeconfig or where.context):
+        raise click.UsageError(
+            "--target embedded is inside this machine; --kubeconfig and --context are Kubernetes: choose one"
+        )
     if where.kubeconfig or where.context:
-        return (_given(where, known),)
+        return (_given(where, known, known_file),)
     if where.target == EMBEDDED:
         return ()
     if where.target:
@@ -49,12 +54,11 @@ def the_only(found: tuple[Kubernetes, ...]) -> Kubernetes:
     raise Stalled(f"{len(names)} targets are known: {', '.join(names)}", hint=f"name one: --target {names[0]}")
 
 
-def _given(where: Where, known: Mapping[str, KnownTarget]) -> Kubernetes:
-    """Options say how; what they leave open comes from the target of that name, if it is known."""
-    base = known.get(where.target or "", KnownTarget())
+def _given(where: Where, known: Mapping[str, KnownTarget], known_file: Path) -> Kubernetes:
+    """Options say how; what they leave open comes from the target, where one is named."""
+    base = _named(where.target, known, known_file) if where.target else Kubernetes("")
     context = where.context or base.context
-    kubeconfig = where.kubeconfig or base.kubeconfig
-    return Kubernetes(where.target or context or "", kubeconfig, context)
+    return Kubernetes(base.name or context or "", where.kubeconfig or base.kubeconfig, context)
 
 
 def _named(name: str, known: Mapping[str, KnownTarget], known_file: Path) -> Kubernetes:

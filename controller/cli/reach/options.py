@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 Command = Callable[..., Any]
 EMBEDDED = "embedded"
@@ -19,7 +20,7 @@ EMBEDDED = "embedded"
 class Where:
     """What a person said of the target; all None means the embedded one, or what is known here.
 
-    `kubeconfig` may be several paths, joined as in $KUBECONFIG.
+    `kubeconfig` may be several paths, joined as in $KUBECONFIG. `inherited` are the fields that the environment gave.
     """
 
     state: Path | None = None
@@ -27,12 +28,28 @@ class Where:
     context: str | None = None
     target: str | None = None
     namespace: str | None = None
+    inherited: frozenset[str] = frozenset()
 
     @property
     def names_kubernetes(self) -> bool:
         """Whether anything asks for a Kubernetes cluster."""
         return bool(self.kubeconfig or self.context or self.target not in (None, EMBEDDED))
 
+    def as_typed(self) -> Where:
+        """Without what the environment says otherwise than an option does: an option always wins over a variable."""
+        typed = {name for name in _GIVES_WAY if getattr(self, name) is not None} - self.inherited
+        yields = self.inherited & {name for option in typed for name in _GIVES_WAY[option]}
+        return replace(self, **dict.fromkeys(yields, None), inherited=self.inherited - yields) if yields else self
+
+
+_GIVES_WAY = {
+    "state": ("kubeconfig", "context", "target"),
+    "kubeconfig": ("state", "target"),
+    "context": ("state", "target"),
+    "target": ("state", "kubeconfig", "context"),
+}
+"""What each option overrules: a context may be looked for in another kubeconfig, all else is another place."""
+_PARAMETERS = {"state": "state", "kubeconfig": "kubeconfig", "context": "context", "target": "target_name"}
 
 _STATE = click.option(
     "--state",
@@ -70,6 +87,12 @@ def where_options_without_n(function: Command) -> Command:
     return _with_options(function, "--namespace")
 
 
+def _inherited() -> frozenset[str]:
+    """The fields of the running command's `Where` that variables gave."""
+    source = click.get_current_context().get_parameter_source
+    return frozenset(field for field, name in _PARAMETERS.items() if source(name) is ParameterSource.ENVIRONMENT)
+
+
 def _with_options(function: Command, *namespace: str) -> Command:
     @functools.wraps(function)
     def gathered(
@@ -81,7 +104,7 @@ def _with_options(function: Command, *namespace: str) -> Command:
         namespace: str | None,
         **others: Any,
     ) -> Any:
-        return function(**others, where=Where(state, kubeconfig, context, target_name, namespace))
+        return function(**others, where=Where(state, kubeconfig, context, target_name, namespace, _inherited()))
 
     limit = click.option(*namespace, metavar="NS", help=_NAMESPACE)
     command: Command = gathered

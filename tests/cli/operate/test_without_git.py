@@ -16,9 +16,10 @@ def test_a_pin_leads_an_alias_until_unpin_or_a_commit_that_moves_it(person: Pers
     with person.serving():
         assert _settled_on(person, "v2")
         assert person.run("pin", "production", "v7").code == 1
-        assert person.run("pin", "production", "v1").out == "local: production is pinned to v1\n"
+        assert person.run("pin", "local/production", "v1").out == "local: production is pinned to v1\n"
         assert _settled_on(person, "v1")
-        assert person.run("unpin", "production").code == 0
+        assert person.run("unpin", "local/production", "-d", "elsewhere").code == 64
+        assert person.run("unpin", "local/production").code == 0
         assert _settled_on(person, "v2")
         assert person.run("unpin", "production").code == 1
         assert person.run("pin", "production", "v1").code == 0

@@ -9,13 +9,14 @@ import pytest
 
 from controller.cli.reach.choice import Kubernetes, choices, the_only
 from controller.cli.reach.known import KnownTarget, known_targets
-from controller.cli.reach.options import Where
+from controller.cli.reach.options import Where, where_options
 from controller.model.errors import Stalled
 
 pytestmark = pytest.mark.pure
 
 FILE = Path("/home/ada/.config/pointsman/targets.yaml")
 KNOWN = {"us-east": KnownTarget(context="admin@us"), "eu-west": KnownTarget(Path("/eu.yaml"), "eu")}
+KIND, KIND_IN_A = Kubernetes("kind", None, "kind"), Kubernetes("kind", Path("a"), "kind")
 US, EU = Kubernetes("us-east", None, "admin@us"), Kubernetes("eu-west", Path("/eu.yaml"), "eu")
 
 
@@ -32,6 +33,12 @@ US, EU = Kubernetes("us-east", None, "admin@us"), Kubernetes("eu-west", Path("/e
         (Where(kubeconfig=Path("a:b")), True, (Kubernetes("", Path("a:b"), None),)),
         (Where(context="other", target="eu-west"), True, (Kubernetes("eu-west", Path("/eu.yaml"), "other"),)),
         (Where(namespace="shop"), True, ()),
+        (Where(context="kind", target="us-east", inherited=frozenset({"context"})), True, (US,)),
+        (Where(kubeconfig=Path("a"), context="kind", inherited=frozenset({"kubeconfig"})), True, (KIND_IN_A,)),
+        (Where(context="kind", target="us-east", inherited=frozenset({"target"})), True, (KIND,)),
+        (Where(state=Path("/state"), context="kind", inherited=frozenset({"context"})), True, ()),
+        (Where(state=Path("/state"), context="kind", inherited=frozenset({"state"})), True, (KIND,)),
+        (Where(context="kind", target="embedded", inherited=frozenset({"context"})), True, ()),
     ],
 )
 def test_what_is_meant(where: Where, embedded: bool, expected: tuple[Kubernetes, ...]) -> None:
@@ -47,7 +54,29 @@ def test_an_unknown_name_says_what_is_known_or_where_to_write_it() -> None:
     assert raised.value.hint == f"add a line to {FILE}: us-east: {{context: CONTEXT}}; or give --context"
 
 
+def test_a_context_does_not_hide_that_the_target_is_unknown() -> None:
+    with pytest.raises(Stalled, match="no target is called `us`"):
+        choices(Where(context="kind", target="us"), KNOWN, FILE, embedded=True)
+
+
+@pytest.mark.parametrize("typed", ["context", "target_name"])
+def test_an_option_wins_over_a_variable(typed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POINTSMAN_CONTEXT" if typed == "target_name" else "POINTSMAN_TARGET", "from-the-environment")
+    seen: list[Where] = []
+
+    @click.command()
+    @where_options
+    def look(where: Where) -> None:
+        seen.append(where.as_typed())
+
+    look.main([f"--{typed.removesuffix('_name')}", "typed"], standalone_mode=False)
+    [found] = seen
+    assert {found.context, found.target} == {"typed", None}
+
+
 def test_the_embedded_target_is_no_kubernetes_cluster() -> None:
+    with pytest.raises(click.UsageError, match="choose one"):
+        choices(Where(target="embedded", context="kind"), {}, FILE, embedded=False)
     with pytest.raises(click.UsageError, match="choose one"):
         choices(Where(state=Path("/state"), context="kind"), {}, FILE, embedded=False)
 
