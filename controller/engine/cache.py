@@ -110,6 +110,10 @@ class TargetCache:
         with self._lock:
             return tuple(dict.fromkeys(self._errors.values()))
 
+    def follows(self, kind: str) -> bool:
+        """Whether the absence of an object of this kind here means that it is not on the target."""
+        return kind in self._listed
+
     def suspect(self, key: ObjectKey) -> None:
         """Something of others may lie under this name: a create was refused."""
         with self._lock:

@@ -88,8 +88,8 @@ def plan_unit(work: UnitWork, desire: Desire, record: UnitRecord, now: float, *,
         secrets = _secret_keys(work, desired)
     except Stalled as error:
         return PlannedUnit(_refused(work, error, record, now), None)
-    work.sight.look_at_copies({key for key in (*desired.guards, *record.inventory) if key.kind == "Secret"})
-    observed = observe(work.cache, work.unit, secrets)
+    unread = work.sight.look_at_unwatched({*desired.guards, *record.inventory})
+    observed = replace(observe(work.cache, work.unit, secrets), unread=unread)
     desired = _in_its_namespace(desired, observed)
     made = plan(desired, observed, record, now)
     if more := _more(work, made, observed, ask_all=ask_all):

@@ -29,7 +29,8 @@ class Sight:
         self.cache = cache
         self.secrets = Secrets(target.client)
         self.namespaces = Namespaces(target.client, cache)
-        self._copies: dict[ObjectKey, float] = {}
+        self._looked_at: dict[ObjectKey, float] = {}
+        self._unread: set[ObjectKey] = set()
         self._gateway = Remembered(self._ask_gateway, GATEWAY_GOOD_FOR)
         self._nodes = Remembered(self._ask_nodes, ROOMS_GOOD_FOR)
 
@@ -41,17 +42,32 @@ class Sight:
         """The room on the target's nodes; None where it has none to speak of, or this caller may not ask."""
         return self._nodes.get()
 
-    def look_at_copies(self, keys: Iterable[ObjectKey]) -> None:
-        """Have the cache know our own Secrets of these names; nobody watches them, so they are looked at now and then."""
+    def look_at_unwatched(self, keys: Iterable[ObjectKey]) -> frozenset[ObjectKey]:
+        """Have the cache know objects of ours that nobody watches, looking at them now and then; those that nobody can read.
+
+        They are Secrets, and what belongs to another class of gateway than the target has now.
+        """
         now = time.monotonic()
-        for key in keys:
-            if self._copies.get(key, 0.0) <= now:
-                found = self.target.client.get(key)
-                if found is None:
-                    self.cache.forget(key)
-                else:
-                    self.cache.note(found)
-                self._copies[key] = now + USERS_POLL - EARLY
+        wanted = frozenset(key for key in keys if not self.cache.follows(key.kind))
+        for key in sorted(wanted):
+            if self._looked_at.get(key, 0.0) <= now:
+                self._look_at(key)
+                self._looked_at[key] = now + USERS_POLL - EARLY
+        return frozenset(key for key in wanted if key in self._unread)
+
+    def _look_at(self, key: ObjectKey) -> None:
+        try:
+            found = self.target.client.get(key)
+        except Stalled:  # forbidden, or the other gateway's definitions are gone from the cluster
+            if key.kind == "Secret":
+                raise
+            self._unread.add(key)
+            return
+        self._unread.discard(key)
+        if found is None:
+            self.cache.forget(key)
+        else:
+            self.cache.note(found)
 
     def foreign(self, keys: Iterable[ObjectKey]) -> dict[ObjectKey, Object]:
         """What lies under these names that the cache does not know: it lacks our label, so nobody watches it."""

@@ -27,6 +27,7 @@ class ObservedState:
     `secrets` maps the name of each Secret that was asked for to the keys it has; an absent one is not in the map.
     `gateway` is the Gateway that the routes name: None where nobody asked, `{}` where it certainly is not there.
     `nodes` is what could be scheduled at the moment; None where nobody asked, or may not ask.
+    `unread` are objects of ours of which it cannot be known whether they are still there.
     """
 
     objects: Mapping[ObjectKey, Object] = field(default_factory=dict)
@@ -35,3 +36,4 @@ class ObservedState:
     secrets: Mapping[str, frozenset[str]] = field(default_factory=dict)
     gateway: Object | None = None
     nodes: tuple[NodeRoom, ...] | None = None
+    unread: frozenset[ObjectKey] = frozenset()

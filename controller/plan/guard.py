@@ -49,7 +49,7 @@ def unguard(view: View) -> Unguarding:
     It has to have answered for every route, and beyond that its replicas have the time of a drain.
     """
     old = sorted(key for key in view.owned if key.kind in GUARD_KINDS and key not in view.desired.guards)
-    if not old or any(_refers(route) for route in _referring(view)):
+    if not old or any(_refers(obj, key) for obj in _referring(view) for key in old):
         return Unguarding()
     since = view.fact(FactKind.WAITING_SINCE, ACCESS, old[0].name)
     if since is None:
@@ -58,7 +58,7 @@ def unguard(view: View) -> Unguarding:
     until = since.at + view.desired.drain_seconds
     if view.now < until:
         return Unguarding(gates=(_drain_gate(view, until),))
-    if any(_is_unanswered(view, route) for route in _referring(view)):
+    if any(_is_unanswered(view, obj) for obj in _referring(view) if obj["kind"] == "HTTPRoute"):
         return Unguarding(gates=(_drain_gate(view, None),))
     return Unguarding(free=frozenset(old))
 
@@ -83,6 +83,8 @@ def _referring(view: View) -> Iterator[Object]:
     return (obj for key, obj in view.owned.items() if key.kind in ("HTTPRoute", "SecurityPolicy"))
 
 
-def _refers(obj: Object) -> bool:
-    filters = at(obj, "spec", "rules", 0, "filters", default=())
-    return obj["kind"] == "SecurityPolicy" or any(f.get("type") == "ExtensionRef" for f in filters)
+def _refers(obj: Object, guard: ObjectKey) -> bool:
+    """Envoy's policies name the Secret alone; Traefik's routes name the Middleware, and that the Secret."""
+    if obj["kind"] == "SecurityPolicy":
+        return guard.kind == "Secret"
+    return any(f.get("type") == "ExtensionRef" for f in at(obj, "spec", "rules", 0, "filters", default=()))

@@ -120,6 +120,7 @@ def _assemble(made: _Decisions) -> Plan:
             *view.desired.notices,
             *_image_warnings(view),
             *_left_alone(view),
+            *_unread(view),
             *retirement.warnings,
             *interruptions(view, switches),
         ),
@@ -161,7 +162,13 @@ def _left_alone(view: View) -> Iterator[str]:
         yield f"{key} is left as it is: {labels.RECONCILE} is disabled on it"
 
 
+def _unread(view: View) -> Iterator[str]:
+    """What was written while the target had another class of gateway, and is out of our reach now."""
+    for key in sorted(view.record.inventory & view.observed.unread):
+        yield f"{key} cannot be read any more; it stays in the inventory until it can, and is then removed"
+
+
 def _inventory(view: View, items: Iterable[Change]) -> frozenset[ObjectKey]:
     ours = frozenset(c.key for c in items if c.operation is not Operation.CONFLICT and c.key.kind != "Namespace")
     still_there = frozenset(key for key in view.record.inventory if key in view.observed.objects)
-    return ours | still_there
+    return ours | still_there | (view.record.inventory & view.observed.unread)

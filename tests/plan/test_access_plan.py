@@ -12,6 +12,7 @@ from controller.model.desired import TargetProfile
 from controller.model.objects import at, put
 from controller.model.secret import Secret
 from controller.plan import report
+from controller.plan.planner import plan
 from tests.plan.world import PROFILE, World, deployment, version
 
 pytestmark = pytest.mark.pure
@@ -126,6 +127,30 @@ def test_the_guards_stay_while_the_gateway_has_not_taken_the_routes_without_them
     made.silent = False
     made.run()
     assert not kinds(made) & {"Middleware", "Secret"}
+
+
+def test_another_class_of_gateway_removes_what_only_the_former_one_understood() -> None:
+    made = world()
+    made.settle()
+    made.profile = ENVOY
+    made.run()
+    assert "SecurityPolicy" in kinds(made)
+    assert made.settle().is_settled
+    assert "Middleware" not in kinds(made)
+    assert "Middleware" not in {key.kind for key in made.plan().inventory}
+
+
+def test_what_cannot_be_read_stays_in_the_inventory_and_is_named() -> None:
+    made = world()
+    made.settle()
+    made.profile = ENVOY
+    [key] = [key for key in made.record.inventory if key.kind == "Middleware"]
+    seen = made.observed()
+    others = {k: obj for k, obj in seen.objects.items() if k != key}
+    found = plan(made.desired(), replace(seen, objects=others, unread=frozenset({key})), made.record, made.now)
+    assert key in found.inventory
+    assert any(warning.startswith(f"{key} cannot be read any more") for warning in found.warnings)
+    assert key not in {change.key for change in found.changes}
 
 
 def test_envoys_policies_go_with_their_routes_and_the_users_last() -> None:
