@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -14,12 +14,14 @@ from controller.cli.interruption import interrupted_once
 from controller.cli.output import note
 from controller.cli.running.logs import start_logging
 from controller.cli.running.meaning import meaning
+from controller.cli.running.missing_contexts import missing_contexts
 from controller.cli.running.named_files import unreadable_files
 from controller.cli.running.refused_sources import refused_sources
 from controller.cli.running.service import running
 from controller.loading.configuration import load_configuration
 from controller.loading.schema_problems import did_you_mean
 from controller.model.configuration import Configuration, TargetSettings
+from controller.model.diagnostics import Diagnostic
 from controller.model.errors import Stalled
 
 
@@ -72,10 +74,18 @@ def _read(file: Path) -> Configuration | None:
         raise Stalled(f"{file} cannot be read: {error.strerror}") from error
     loaded = load_configuration(data, file, state_home=state_home())
     found = loaded.configuration
-    diagnostics = [*loaded.diagnostics, *((*unreadable_files(found), *refused_sources(found)) if found else ())]
+    diagnostics = [*loaded.diagnostics, *(_mistakes_of(found) if found else ())]
     for diagnostic in diagnostics:
         note(str(diagnostic))
     return None if any(d.is_error for d in diagnostics) else found
+
+
+def _mistakes_of(found: Configuration) -> Iterator[Diagnostic]:
+    """What is wrong with what a configuration names, as far as this machine alone can tell."""
+    unreadable = tuple(unreadable_files(found))
+    yield from unreadable
+    yield from () if unreadable else missing_contexts(found)
+    yield from refused_sources(found)
 
 
 def _chosen(only: str, targets: Mapping[str, TargetSettings]) -> frozenset[str]:

@@ -18,6 +18,7 @@ from kubernetes.config.exec_provider import ExecProvider
 from kubernetes.config.kube_config import FileOrData, KubeConfigLoader, KubeConfigMerger
 
 from controller.cluster.credentials import Access, authorization
+from controller.loading.schema_problems import did_you_mean
 from controller.model.errors import Stalled, Unavailable
 
 DEFAULT_KUBECONFIG = Path("~/.kube/config")
@@ -29,7 +30,7 @@ def from_kubeconfig(files: str, context: str | None, allow_exec: Collection[str]
     merged = _merge(files)
     configuration = Configuration()
     try:
-        chosen = context or _current_context(merged)
+        chosen = _require(files, context or _current_context(merged), _contexts(merged))
         loader: Any = _Loader(merged.config, chosen, allow_exec)
         loader.load_and_set(configuration)
         headers = tuple(loader.impersonation())
@@ -37,6 +38,15 @@ def from_kubeconfig(files: str, context: str | None, allow_exec: Collection[str]
         raise Stalled(f"kubeconfig {files}: {_reason(error)}", hint="kubectl config view") from error
     configuration.refresh_api_key_hook = None  # `Connection` renews, by the credential's own expiry
     return Access(chosen, configuration, authorization(configuration), headers, getattr(loader, "expiry", None))
+
+
+def require_context(files: str, context: str | None) -> None:
+    """Look only into the files: whether the context (None: the current one) is there. Raises `Stalled`; runs no plug-in."""
+    merged = _merge(files)
+    try:
+        _require(files, context or _current_context(merged), _contexts(merged))
+    except (ConfigException, KeyError, TypeError, AttributeError, ValueError) as error:
+        raise Stalled(f"kubeconfig {files}: {_reason(error)}", hint="kubectl config view") from error
 
 
 class _Loader(KubeConfigLoader):
@@ -126,6 +136,21 @@ def _current_context(merged: KubeConfigMerger) -> str:
     if chosen is None:
         raise ConfigException("no current-context")
     return chosen
+
+
+def _contexts(merged: KubeConfigMerger) -> list[str]:
+    """The names of all contexts, in the order of the files."""
+    return [str(entry["name"]) for path in merged.paths for entry in merged.config_files[path].get("contexts") or ()]
+
+
+def _require(files: str, context: str, known: list[str]) -> str:
+    if context in known:
+        return context
+    names = ", ".join(dict.fromkeys(known)) or "none"
+    raise Stalled(
+        f"kubeconfig {files} has no context {context!r}; it has: {names}",
+        hint=did_you_mean(context, known) or "kubectl config view",
+    )
 
 
 def _reason(error: Exception) -> str:

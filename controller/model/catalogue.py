@@ -83,4 +83,5 @@ CODES: Mapping[str, str] = {
     "PM707": "Two sources of the same directory",
     "PM708": "A file that the configuration names is not there",
     "PM709": "A source that cannot be followed",
+    "PM710": "A context that its kubeconfig does not have",
 }

@@ -188,8 +188,10 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 def test_a_missing_context_is_named(write_kubeconfig: Write) -> None:
-    with pytest.raises(Stalled, match="elsewhere"):
-        connect(kubeconfig=write_kubeconfig(), context="elsewhere")
+    both = Path(f"{write_kubeconfig('one', context='us-east')}:{write_kubeconfig('two', context='eu-west')}")
+    with pytest.raises(Stalled, match=r"has no context 'us-eats'; it has: us-east, eu-west$") as raised:
+        connect(kubeconfig=both, context="us-eats")
+    assert raised.value.hint == "did you mean `us-east`?"
 
 
 _COMPLETE = (

@@ -129,6 +129,20 @@ def test_an_unreachable_cluster_does_not_keep_the_others_from_working(tmp_path: 
         assert daemon.health_answer("/readyz")[0] == 200
 
 
+def test_check_names_the_contexts_that_there_are(tmp_path: Path, repository: Repository) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text("current-context: eu\ncontexts: [{name: eu, context: {cluster: c, user: c}}]\n")
+    wrong = {
+        "kubernetes": {"kubeconfig": str(kubeconfig), "context": "prod"},
+        "gateway": {"url": "http://127.0.0.1:1"},
+        "registry": {"url": "http://127.0.0.1:1/pointsman", "insecure": True},
+    }
+    daemon = Daemon.of(tmp_path / "daemon", {"echo": source(repository.root, OURS)}, also={"us": wrong})
+    done = subprocess.run(daemon.command("--check"), capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert f"target `us`: kubeconfig {kubeconfig} has no context 'prod'; it has: eu [PM710]" in done.stderr
+
+
 def test_a_second_process_of_the_same_state_is_refused(tmp_path: Path, repository: Repository) -> None:
     with started(Daemon.of(tmp_path / "daemon", {"echo": source(repository.root, OURS)})) as daemon:
         daemon.until(lambda: daemon.health_answer("/healthz")[0] == 200)
