@@ -74,7 +74,10 @@ def unit_status(seen: Seen, declared: DeclaredState | None, planned: PlannedUnit
     )
     if plan:
         status = replace(status, gates=plan.gates, holds=plan.holds, failures=plan.failures, warnings=plan.warnings)
-    return replace(status, health=_health(status, seen.record, running=running))
+    health = _health(status, seen.record, running=running)
+    if health.health is Health.HEALTHY and _left_git(seen.unit, declared):
+        health = _leaving(status)
+    return replace(status, health=health)
 
 
 def only_alias(status: UnitStatus, alias: str) -> UnitStatus:
@@ -168,6 +171,20 @@ def _health(status: UnitStatus, record: UnitRecord, *, running: bool) -> Assessm
         return Assessment(Health.SUSPENDED, f"held: {status.holds[0].message}")
     served = worst(Assessment(e.health, e.message) for alias in status.aliases for e in alias.endpoints)
     return served if served.health is not Health.HEALTHY else _progress(status)
+
+
+def _left_git(unit: UnitKey, declared: DeclaredState | None) -> bool:
+    """Whether what git says here has the project without this deployment; what a mistake holds is still in it."""
+    if declared is None or (declared.owner, declared.project) != (unit.owner, unit.project):
+        return False
+    held = any(s.kind == "project" or (s.kind, s.name) == ("deployment", unit.deployment) for s in declared.held)
+    return not held and unit.deployment not in declared.deployments
+
+
+def _leaving(status: UnitStatus) -> Assessment:
+    """Routes go first. While there are some, the controller may follow another branch than the one here."""
+    words = "is to be removed" if any(alias.version for alias in status.aliases) else "is being removed"
+    return Assessment(Health.PROGRESSING, f"git does not declare it here: it {words}")
 
 
 def _progress(status: UnitStatus) -> Assessment:

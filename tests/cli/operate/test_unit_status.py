@@ -8,13 +8,15 @@ import pytest
 
 from controller.cli.status_document import Overview, document
 from controller.cli.status_text import lines
-from controller.cli.unit_status import UnitStatus, only_alias
+from controller.cli.unit_status import UnitStatus, only_alias, unit_status
 from controller.cli.waiting import verdict
-from controller.model.conditions import Condition, Health
+from controller.cli.workload_status import Seen
+from controller.engine.planning import PlannedUnit
+from controller.model.conditions import Assessment, Condition, Health
 from controller.model.diagnostics import Subject
 from controller.plan.conditions import conditions_after
-from tests.cli.operate.worlds import URL, status_of
-from tests.plan.world import World, alias_file, deployment, version
+from tests.cli.operate.worlds import URL, declared_in, status_of
+from tests.plan.world import UNIT, World, alias_file, deployment, version
 
 pytestmark = pytest.mark.pure
 V1, V2, V3 = "20181002.0", "20181003.0", "20181004.0"
@@ -93,6 +95,26 @@ def test_a_broken_version_that_nobody_serves_keeps_no_alias_waiting() -> None:
     found = verdict(overview(only_alias(status, "production")))
     assert found is not None
     assert found.serves
+
+
+@pytest.mark.parametrize("read", [True, False])
+def test_a_deployment_that_left_git_is_not_healthy_while_it_goes(read: bool) -> None:
+    """With a plan of what goes, and on a target where nothing is planned."""
+    world = serving()
+    git = declared_in(world)
+    record = replace(world.record, conditions=conditions_after(world.plan(), (), world.now))
+    world.declare(None, changed=("pointsman/deployments/americas/deployment.yaml",), release=True)
+    world.run()
+    planned = PlannedUnit(world.plan(), world.desired()) if read else None
+    seen = Seen(UNIT, record, world.observed(), URL, world.now)
+    status = unit_status(seen, replace(git, deployments={}), planned, running=True)
+    assert (status.health.health, status.health.message) == (
+        Health.PROGRESSING,
+        "git does not declare it here: it is being removed",
+    )
+    assert unit_status(
+        seen, replace(git, deployments={}, held={Subject("project", "mnist"): ()}), None, running=True
+    ).health == (Assessment(Health.HEALTHY))
 
 
 def test_a_golden_request_that_failed_is_said_with_the_alias() -> None:
