@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -24,13 +24,15 @@ from controller.cli.outlook import Looker
 from controller.cli.output import output_option, print_document, print_lines
 from controller.cli.overviews import look
 from controller.cli.reach.choice import Kubernetes
-from controller.cli.reach.opening import chosen_clusters, reach_cluster
+from controller.cli.reach.opening import Reached, chosen_clusters, reach_cluster
 from controller.cli.reach.options import Where, where_options
 from controller.cli.status_document import Overview, document
 from controller.cli.status_text import lines
 from controller.cli.waiting import tell, wait
 
 _LOOK_EVERY = 1.0
+_LAST_LOOK = 3.0
+"""Seconds beyond the timeout for the look that names the reason."""
 Look = Callable[[], Overview]
 
 
@@ -92,12 +94,21 @@ def _on_clusters(clusters: tuple[Kubernetes, ...], where: Where, chosen: Chosen,
             return look_at_clusters(targets, chosen, here)
 
         if wish.awaited:
+            _bound(targets, wish.timeout)
             return tell(wait_on_clusters(looks, [target.name for target in targets], chosen, wish.awaited, wish.timeout))
         if wish.watch:
             _watch(looks, wish.output)
         found = looks()
         _print(found, wish.output)
         return ERROR if found.errors else OK
+
+
+def _bound(targets: Iterable[Reached], timeout: float) -> None:
+    """A server that is slow to answer does not hold the command much longer than it was told to wait."""
+    end = time.monotonic() + timeout + _LAST_LOOK
+    for target in targets:
+        if target.kubernetes:
+            target.kubernetes.exchange.end = end
 
 
 def _print(found: Overview, output: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 import time
@@ -59,6 +60,8 @@ class Exchange:
         self.connection = connection
         self._limit = limit
         self.deadline = deadline
+        self.end = math.inf
+        """Seconds of `time.monotonic` after which nothing more is asked: whoever waits for so long bounds every request."""
         self._closed = threading.Event()
 
     @property
@@ -71,7 +74,9 @@ class Exchange:
 
     def ask(self, request: Request) -> Answer:
         """The server's last word, a refusal included. Raises `Unavailable` when there is none in time."""
-        deadline = time.monotonic() + self.deadline
+        deadline = min(time.monotonic() + self.deadline, self.end)
+        if time.monotonic() >= self.end:
+            raise Unavailable(f"{self.connection.server} was not asked: the time is over")
         lost = False
         for attempt in range(1, _TRIES + 1):
             self._wait(self._limit.reserve())

@@ -155,6 +155,13 @@ def test_a_server_that_stays_broken_is_given_up(client: KubernetesClient, server
     assert 2 <= len(server.asked) <= 5
 
 
+def test_nothing_is_asked_once_the_time_of_who_waits_is_over(client: KubernetesClient, server: Scripted) -> None:
+    client.exchange.end = 0.0
+    with pytest.raises(Unavailable, match="the time is over"):
+        client.list("ConfigMap")
+    assert not server.asked
+
+
 def test_a_longer_wait_than_the_deadline_is_not_waited(client: KubernetesClient, server: Scripted) -> None:
     server.script.append(status(429, "too many", "TooManyRequests", retry_after=3600))
     with pytest.raises(Unavailable, match="429"):
