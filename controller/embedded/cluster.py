@@ -24,6 +24,9 @@ from controller.model.objects import at
 from controller.model.ports import ImageUnpacker
 
 _LOG = logging.getLogger(__name__)
+_LOOK = 5.0
+"""Seconds that a command may need which opens the store to look at it; only an owner with a socket is there to stay."""
+
 DEFAULT_PORT = 8080
 
 Clean = Callable[[Collection[str], float], None]
@@ -70,7 +73,8 @@ class EmbeddedCluster:
     def __enter__(self) -> Self:
         """Raises `Stalled` when another process owns the directory or the port is taken; nothing stays open then."""
         with ExitStack() as opened:
-            opened.enter_context(OwnerLock(self.directory.create().lock))
+            serves = self.directory.create().socket.exists()
+            opened.enter_context(OwnerLock(self.directory.lock, 0.0 if serves else _LOOK))
             self.store = opened.enter_context(EmbeddedStore(self.directory.store, secrets=self.secrets))
             self._remove_images()
             self.runner = self._start_runner(opened)

@@ -6,12 +6,15 @@ import fcntl
 import json
 import os
 import subprocess
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from controller.model.errors import Stalled, Unavailable
+
+_AGAIN = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +38,10 @@ class Owner:
 class OwnerLock:
     """Held from `acquire` to `release`. The file stays for ever: deleting it would let two processes lock two files."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, patience: float = 0.0) -> None:
+        """`patience`: seconds for which an owner is waited for that may soon be done."""
         self._path = path
+        self._patience = patience
         self._descriptor = -1
 
     def acquire(self) -> Self:
@@ -46,7 +51,7 @@ class OwnerLock:
         except OSError as error:
             raise Unavailable(f"cannot open the lock {self._path}: {error.strerror}") from error
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(descriptor, self._patience)
             _name_owner(descriptor)
         except BlockingIOError:
             os.close(descriptor)
@@ -84,6 +89,19 @@ def owner_of(path: Path) -> Owner | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return owner if owner.is_alive else None
+
+
+def _lock(descriptor: int, patience: float) -> None:
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(_AGAIN)
+        else:
+            return
 
 
 def _name_owner(descriptor: int) -> None:

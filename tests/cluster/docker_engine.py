@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -73,10 +74,11 @@ def engine(folder: Path, registry: str) -> Iterator[Engine]:
     """An engine without a network of its own, which pushes to `registry` over plain HTTP; nothing of it remains."""
     state, client = folder / "engine", folder / "client"
     client.mkdir(parents=True)
-    socket = folder / "docker.sock"
-    places = ["--data-root", str(state / "data"), "--exec-root", str(state / "exec"), "--pidfile", str(state / "pid")]
-    quiet = ["--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-masq=false"]
     state.mkdir()
+    short = Path(tempfile.mkdtemp(prefix="docker-"))  # the paths of its sockets have at most 104 bytes
+    socket = short / "docker.sock"
+    places = ["--data-root", str(state / "data"), "--exec-root", str(short / "exec"), "--pidfile", str(state / "pid")]
+    quiet = ["--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-masq=false"]
     # Mounts of its own, which end with it however it ends.
     command = [
         "unshare",
@@ -99,6 +101,7 @@ def engine(folder: Path, registry: str) -> Iterator[Engine]:
         process.terminate()
         process.wait(_PATIENCE)
         shutil.rmtree(state, ignore_errors=True)
+        shutil.rmtree(short, ignore_errors=True)
 
 
 def _wait(made: Engine, process: subprocess.Popen[bytes], log: Path) -> None:

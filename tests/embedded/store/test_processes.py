@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -209,3 +210,10 @@ def test_a_running_controller_is_found_from_below_its_source(tmp_path: Path) -> 
         assert find_running(below, xdg_state_home=home) == state
         assert find_running(tmp_path / "source", xdg_state_home=home) == state
         assert find_running(tmp_path, xdg_state_home=home) is None
+
+
+def test_who_comes_to_stay_waits_for_one_that_only_looks(tmp_path: Path) -> None:
+    with owner(tmp_path) as process:
+        threading.Timer(0.2, process.kill).start()
+        with OwnerLock(tmp_path / "lock", patience=30.0):
+            assert process.wait(10) == -signal.SIGKILL
