@@ -125,7 +125,9 @@ def test_a_hand_edit_is_put_back_and_named(name: str, stage: Stage) -> None:
     assert f"changed by {HAND} at 20" in told[-1]
     assert f"{edit.field} " in told[-1]
     assert f"→ {wanted}" in told[-1]
-    eventually(lambda: told[-1] in stage.logs[-1].read_text(), stage.log)
+    assert told[-1].startswith(f"{key.kind} {key.name}, ")
+    words = told[-1].removeprefix(f"{key.kind} {key.name}, ")
+    eventually(lambda: words in stage.logs[-1].read_text(), stage.log)
     stage.until("production", version="1.0", color="red")
 
 
