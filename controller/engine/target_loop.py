@@ -106,8 +106,7 @@ class TargetLoop:
 
     def reconcile(self, deployment: str | None) -> list[UnitKey]:
         """A person asks for another try: forget what was given up and failed, and look again. Returns the units."""
-        self._builds.look_again()
-        self._sight.secrets.forget_all()
+        self._doubt_what_is_known()
         asked = [unit for unit in self.units() if deployment in (None, unit.deployment)]
         for unit in asked:
             Records(self.target.client, self._cache.note).change(unit, forgiven)
@@ -224,8 +223,12 @@ class TargetLoop:
         word = (record and annotation(record, labels.REQUESTED)) or ""
         if self._words.setdefault(unit, word) != word:
             self._words[unit] = word
-            self._builds.look_again()
-            self._sight.secrets.forget_all()
+            self._doubt_what_is_known()
+
+    def _doubt_what_is_known(self) -> None:
+        """Ask anew for images and Secrets: a person says that something may be different."""
+        self._builds.look_again()
+        self._sight.secrets.forget_all()
 
     def _pause(self, unit: UnitKey, error: Exception) -> float:
         self._attempts[unit] += 1

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
-from typing import Self
+
+from controller.cli.running.regularly import Regularly
 
 EVERY = 1800.0
 """Seconds between two looks."""
@@ -18,27 +17,16 @@ KEPT = 24 * 3600.0
 _log = logging.getLogger(__name__)
 
 
-class Cleaning:
+class Cleaning(Regularly):
     """A context manager; inside it, `clean` is called with a time (seconds since the epoch): what is older may go."""
 
     def __init__(self, clean: Callable[[float], None], *, every: float = EVERY) -> None:
+        super().__init__("cleaning", self._clean_up, every)
         self._clean = clean
-        self._every = every
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="cleaning", daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stop.wait(self._every):
-            try:
-                self._clean(time.time() - KEPT)
-            except Exception:
-                # A fault of ours, in a thread that nobody else would restart: told, and tried again.
-                _log.exception("what was built is not cleaned up")
+    def _clean_up(self) -> None:
+        try:
+            self._clean(time.time() - KEPT)
+        except Exception:
+            # A fault of ours, in a thread that nobody else would restart: told, and tried again.
+            _log.exception("what was built is not cleaned up")

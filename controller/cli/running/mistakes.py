@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Iterable
-from types import TracebackType
-from typing import Self
 
+from controller.cli.running.regularly import Regularly
 from controller.engine.sources import Publication
 from controller.model.diagnostics import Diagnostic, Severity
 
@@ -17,27 +15,17 @@ _LEVELS = {Severity.ERROR: logging.ERROR, Severity.WARNING: logging.WARNING, Sev
 _log = logging.getLogger(__name__)
 
 
-class Mistakes:
+class Mistakes(Regularly):
     """A context manager; inside it, what `published` answers with is followed."""
 
     def __init__(self, published: Callable[[], Iterable[Publication]]) -> None:
+        super().__init__("mistakes", self._follow_all, EVERY)
         self._published = published
         self._told: dict[str, tuple[Publication, frozenset[Diagnostic]]] = {}
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="mistakes", daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stop.wait(EVERY):
-            for publication in self._published():
-                self._follow(publication)
+    def _follow_all(self) -> None:
+        for publication in self._published():
+            self._follow(publication)
 
     def _follow(self, publication: Publication) -> None:
         last, told = self._told.get(publication.origin, (None, frozenset[Diagnostic]()))
