@@ -15,11 +15,13 @@ from controller.cli.reach.cluster import open_cluster
 from controller.cli.reach.limits import Limited
 from controller.cli.reach.options import Where
 from controller.cli.running.cluster_target import ClusterTargets
+from controller.cli.running.sources import base_grants
 from controller.cluster.client import KubernetesClient
 from controller.engine.cache import TargetCache, kinds_of
+from controller.images.registry.granted_bases import ANY_BASE
 from controller.loading.configuration import load_configuration
 from controller.loading.schema_problems import did_you_mean
-from controller.model.configuration import Configuration, KubeconfigAccess, TargetSettings
+from controller.model.configuration import Configuration, KubeconfigAccess, SourceSettings, TargetSettings
 from controller.model.declared import DeclaredState, SecretRef
 from controller.model.errors import Forbidden, Stalled
 from controller.model.identity import ObjectKey, UnitKey
@@ -59,7 +61,10 @@ def cluster_preview(place: Place, file: Path, where: Where, now: float) -> Previ
             target = targets.seen(settings, client, limited)
             cache = TargetCache.listed(limited, kinds_of(target.profile))
             default, wanted = configuration.default, settings.name
-            return Previewed(target, cache, lambda d: (d.target or default) == wanted, _origin(configuration, unit))
+            source = _source(configuration, unit)
+            bases = base_grants(source.grants, configuration) if source else ANY_BASE
+            origin = source.repository if source else None
+            return Previewed(target, cache, lambda d: (d.target or default) == wanted, origin, bases)
 
         return plans_for(place, look, now)
 
@@ -90,10 +95,10 @@ def _choice(settings: TargetSettings, where: Where) -> Kubernetes:
     return Kubernetes(settings.name, access.kubeconfig, access.context)
 
 
-def _origin(configuration: Configuration, unit: UnitKey) -> str | None:
-    """The repository that the controller reads this project from: objects say so in an annotation."""
+def _source(configuration: Configuration, unit: UnitKey) -> SourceSettings | None:
+    """How the controller reads this project, and what it grants; objects say where from in an annotation."""
     allowed = (s for s in configuration.sources.values() if s.grants.allows_project(f"{unit.owner}/{unit.project}"))
-    return next((source.repository for source in allowed), None)
+    return next(allowed, None)
 
 
 def _secret_keys(declared: DeclaredState) -> dict[str, set[str]]:

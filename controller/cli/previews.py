@@ -17,12 +17,14 @@ from controller.embedded.store import EmbeddedStore
 from controller.engine.builds import Builds
 from controller.engine.cache import TargetCache
 from controller.engine.desire import Desire
+from controller.engine.grants import without_ungranted_bases
 from controller.engine.observe import cached_record, cached_records
 from controller.engine.planning import UnitWork, plan_unit, units_of
 from controller.engine.sight import Sight
 from controller.engine.sources import Publication
 from controller.engine.targets import Target
 from controller.images.builder import LayoutBuilder
+from controller.images.registry.granted_bases import ANY_BASE, BaseGrants
 from controller.loading.loader import load
 from controller.model.changes import Plan
 from controller.model.declared import DeclaredState, Deployment
@@ -52,6 +54,8 @@ class Previewed:
     includes: Callable[[Deployment], bool]
     origin: str | None = None
     """What the controller calls this repository, where it reads it from elsewhere."""
+    bases: BaseGrants = ANY_BASE
+    """What the controller lets this repository build on."""
 
 
 def preview(place: Place, now: float) -> Preview:
@@ -71,6 +75,7 @@ def plans_for(place: Place, look: Callable[[DeclaredState], Previewed], now: flo
         snapshot = source.snapshot()
         declared = load(snapshot)
         seen = look(declared)
+        declared = without_ungranted_bases(declared, seen.bases)
         publication = Publication(source, replace(snapshot, source=seen.origin or snapshot.source), declared)
         builds = Builds(_silent, workers=1)
         opened.callback(builds.close)

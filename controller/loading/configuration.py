@@ -177,7 +177,8 @@ def default_target(root: Node) -> str:
 
 def _grants(node: Node | None, default: str) -> Grants:
     targets = _texts(node, "targets") or (default,)
-    return Grants(_texts(node, "projects"), targets, _texts(node, "codeRepositories"), _texts(node, "filePrefixes"))
+    bases = None if find(node, "baseImages") is None else _texts(node, "baseImages")
+    return Grants(_texts(node, "projects"), targets, _texts(node, "codeRepositories"), _texts(node, "filePrefixes"), bases)
 
 
 def _gateway(node: Node | None) -> GatewaySettings | None:

@@ -158,12 +158,9 @@ def _aliases_of_held(reading: Reading, diagnostics: Iterable[Diagnostic]) -> Ite
     broken = {d.subject.name for d in found if d.subject.kind == "version" and not _is_edit(d)}
     blamed = {d.subject for d in found}
     for deployment, alias in reading.all_aliases():
-        name = alias.name
-        subject = Subject("alias", f"{deployment}/{name}")
+        subject = Subject("alias", f"{deployment}/{alias.name}")
         if alias.version in broken and subject not in blamed:
-            message = f"alias `{name}` leads to version `{alias.version}`, which is held"
-            hint = alias_version.HELD_HINT
-            yield Diagnostic(alias_version.HELD, Severity.ERROR, message, alias.location, subject, hint)
+            yield alias_version.led_to_held(alias, subject)
 
 
 def _held(diagnostics: Iterable[Diagnostic]) -> Held:

@@ -154,6 +154,7 @@ def _definition(node: MapNode, file: str) -> EndpointDefinition:
         node_selector=text_of(node.get("node-selector")) or "",
         tolerations=tolerations(node.get("tolerations")),
         location=location(file, node.get("name")),
+        image_location=location(file, node.get("image")),
     )
 
 

@@ -14,7 +14,7 @@ from controller.loading.rules.file_sources import source_diagnostics
 from controller.loading.schema import validate
 from controller.loading.schema_problems import did_you_mean
 from controller.loading.valohai import Endpoints, read_valohai
-from controller.model.declared import FileContent, Version, VersionEndpoint
+from controller.model.declared import EndpointDefinition, FileContent, Version, VersionEndpoint
 from controller.model.diagnostics import PROJECT, Diagnostic, Location, Severity, Subject
 from controller.model.source import Snapshot, VersionSource
 
@@ -102,6 +102,7 @@ def _with_code(declared: DeclaredVersion, source: VersionSource, snapshot: Snaps
             files=_contents(find(declared.root, "files", name), source.code_files),
             requirements=requirements,
             golden=golden.get(name, ()),
+            base_location=_base_location(declared, definition),
         )
         for name, definition in chosen.items()
     }
@@ -117,6 +118,11 @@ def _with_code(declared: DeclaredVersion, source: VersionSource, snapshot: Snaps
         committed=source.committed or not source.provisional,
     )
     return version, diagnostics
+
+
+def _base_location(declared: DeclaredVersion, definition: EndpointDefinition) -> Location:
+    pinned = find(declared.root, "base", definition.name)
+    return location(declared.file, pinned) if pinned else definition.image_location
 
 
 def _without_valohai(declared: DeclaredVersion, source: VersionSource) -> Diagnostic:

@@ -74,6 +74,7 @@ CODES: Mapping[str, str] = {
     "PM602": "The target is not granted",
     "PM603": "A project that two sources declare",
     "PM604": "A target that the controller does not have",
+    "PM605": "The base image is not granted",
     "PM701": "A target needs exactly one way to be reached",
     "PM702": "Which target is the default is not clear",
     "PM703": "A setting that means nothing here",

@@ -31,12 +31,16 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Grants:
-    """What a source may use: git claims, only this counts. `*` in a project or target stands for any name."""
+    """What a source may use: git claims, only this counts. `*` in a project or target stands for any name.
+
+    `base_images` None grants any.
+    """
 
     projects: tuple[str, ...]
     targets: tuple[str, ...]
     code_repositories: tuple[str, ...] = ()
     file_prefixes: tuple[str, ...] = ()
+    base_images: tuple[str, ...] | None = None
 
     def allows_project(self, project: str) -> bool:
         """Whether `owner/project` may be declared."""

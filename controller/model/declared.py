@@ -48,6 +48,7 @@ class EndpointDefinition:
     node_selector: str = ""
     tolerations: tuple[Mapping[str, str], ...] = ()
     location: Location = Location("valohai.yaml")
+    image_location: Location = Location("valohai.yaml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +116,17 @@ class GoldenRequest:
 
 @dataclass(frozen=True, slots=True)
 class VersionEndpoint:
-    """One endpoint of one version: what to build. `requirements` is the text that is installed, `base` as written."""
+    """One endpoint of one version: what to build. `requirements` is the text that is installed, `base` as written.
+
+    `base_location` is where it is written: in the version's file, or in `valohai.yaml`.
+    """
 
     definition: EndpointDefinition
     base: str
     files: Mapping[str, FileContent] = field(default_factory=dict)
     requirements: str | None = None
     golden: tuple[GoldenRequest, ...] = ()
+    base_location: Location = Location("valohai.yaml")
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,6 +80,8 @@ def test_every_setting_of_a_source_is_read() -> None:
     assert (source.credentials.token, source.credentials.username) == (here / "token", "bot")
     assert source.credentials.files == (here / "token", here / "ca.crt")
     assert source.grants.code_repositories == ("https://git.example.com/ruksi/code.git",)
+    assert source.grants.base_images == ("python:*", "registry.example.com/team/*")
+    assert valid("valid-everything").sources["other"].grants.base_images is None
     assert source.grants.file_prefixes == ("s3://models/", "https://models.example.com/public/")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.configuration.daemon import Daemon, source, started
-from tests.system.repository import OWNER, PROJECT, Repository
+from tests.system.repository import OWNER, PROJECT, Repository, valohai
 
 pytestmark = pytest.mark.system
 
@@ -69,6 +69,20 @@ def test_what_is_not_granted_is_held_and_the_rest_goes_on(tmp_path: Path, reposi
         daemon.until(lambda: held(daemon, "PM601") and held(daemon, "PM602"))
         assert not daemon.said("1", project="stranger")
         assert not daemon.said("1", deployment="elsewhere", target="there")
+
+
+def test_a_release_on_a_base_that_is_not_granted_moves_nothing(tmp_path: Path, repository: Repository) -> None:
+    repository.release("1")
+    granted = source(repository.root, OURS, grants={"projects": [OURS], "baseImages": ["python:3.*"]})
+    with started(Daemon.of(tmp_path / "daemon", {"echo": granted})) as daemon:
+        daemon.until(lambda: daemon.said("production").get("version") == "1")
+        repository.write("valohai.yaml", valohai().replace("python:3.11", "evil.example/base:1"))
+        repository.release("2")
+        daemon.until(lambda: held(daemon, "PM605"))
+        told = next(line["message"] for line in daemon.log() if "[PM605]" in line["message"])
+        assert "valohai.yaml:1:" in told
+        assert "`evil.example/base:1` is not granted to this source" in told
+        assert daemon.said("production")["version"] == "1"
 
 
 def test_deployments_go_to_the_targets_that_they_name(tmp_path: Path, repository: Repository) -> None:

@@ -19,11 +19,11 @@ FOREIGN = Path("tests/data/valohai-yaml")
 
 
 def files(pattern: str) -> Iterator[Path]:
-    """Our own files of the checkout, without what tools have made."""
+    """Our own files of the checkout, without what tools have made (`.git` is a file in a worktree)."""
     for path in sorted(ROOT.glob(pattern)):
         inside = path.relative_to(ROOT)
         made = any(part in ("__pycache__", "dist") or (part[0] == "." and part != ".ci") for part in inside.parts[:-1])
-        if path.is_file() and not made and not inside.is_relative_to(FOREIGN):
+        if path.is_file() and not made and inside != Path(".git") and not inside.is_relative_to(FOREIGN):
             yield inside
 
 

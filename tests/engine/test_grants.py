@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from bench.declared_repository import VALOHAI
 from controller.engine.controller import Controller
 from controller.engine.grants import Granted
+from controller.images.registry.granted_bases import BaseGrants
 from tests.embedded.gateway.servers import eventually
 from tests.engine.several import Declared, Several, several
 
@@ -23,6 +25,11 @@ def one(tmp_path: Path) -> Iterator[Several]:
 
 def codes(controller: Controller) -> list[str]:
     return sorted(d.code for publication in controller.publications() for d in publication.declared.diagnostics)
+
+
+def routes(one: Several) -> dict[str, object]:
+    """What each route leads to."""
+    return {str(obj["metadata"]["name"]): obj["spec"] for obj in one.stores["east"].list("HTTPRoute").items}
 
 
 @pytest.mark.parametrize(
@@ -48,6 +55,38 @@ def test_what_runs_stays_when_its_grant_ends(one: Several, tmp_path: Path) -> No
         assert eventually(lambda: bool((r := controller.result(declared.unit)) and r.plan.holds))
     assert one.stores["east"].deleted == []
     assert {obj["kind"] for obj in one.stores["east"].written} <= {"ConfigMap"}
+
+
+def test_a_base_that_is_not_granted_holds_its_version_and_leaves_the_alias_where_it_was(one: Several, tmp_path: Path) -> None:
+    declared = Declared(tmp_path / "a", "a", "east")
+    bases = BaseGrants(("docker.io/library/python:3.*",))
+    with declared.source() as source, one.controlled([Granted(source, bases=bases)]) as controller:
+        assert eventually(lambda: bool((r := controller.result(declared.unit)) and r.plan.is_settled))
+        before = routes(one)
+        pinned = 'base: {predict: "pythno:3.11"}\n'
+        alias = 'version: "v2"\n'
+        directory = "pointsman/deployments/americas/aliases/production.yaml"
+        declared.commit({"pointsman/versions/v2.yaml": pinned, directory: alias})
+        controller.wake()
+        assert eventually(lambda: codes(controller) == ["PM304", "PM605"])
+        assert eventually(lambda: bool((r := controller.result(declared.unit)) and r.plan.holds))
+        found = controller.publications()[0].declared
+        told = next(str(d) for d in found.diagnostics if d.code == "PM605")
+        assert routes(one) == before
+    assert told.startswith("pointsman/versions/v2.yaml:1:17: error: the base image `pythno:3.11` is not granted to this source")
+    assert "granted: docker.io/library/python:3.*; ask whoever runs the controller" in told
+
+
+def test_a_base_in_the_code_is_told_of_at_its_line_there(one: Several, tmp_path: Path) -> None:
+    declared = Declared(tmp_path / "a", "a", "east")
+    with declared.source() as source, one.controlled([Granted(source, bases=BaseGrants(()))]) as controller:
+        assert eventually(lambda: codes(controller) == ["PM304", "PM605"])
+        place = next(d for d in controller.publications()[0].declared.diagnostics if d.code == "PM605")
+    lines = VALOHAI.splitlines()
+    assert "image:" in lines[place.location.line - 1]
+    assert place.location.file == "valohai.yaml"
+    assert place.message.endswith("(in the code of version `v1`)")
+    assert not [obj for obj in one.stores["east"].written if obj["kind"] == "Deployment"]
 
 
 def test_of_two_sources_that_declare_a_project_the_second_by_name_is_held(one: Several, tmp_path: Path) -> None:

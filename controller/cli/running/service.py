@@ -102,7 +102,7 @@ def _sources(configuration: Configuration, opened: ExitStack) -> Iterator[tuple[
 def _controller(configuration: Configuration, sources: Mapping[str, PolledMirror]) -> Controller:
     return Controller(
         [],
-        [granted(configuration.sources[name], source) for name, source in sources.items()],
+        [granted(configuration.sources[name], source, configuration) for name, source in sources.items()],
         ToldHistory(FileHistory(configuration.state.history), _tell),
         default=configuration.default,
         configured=tuple(configuration.targets),

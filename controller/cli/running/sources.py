@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from controller.engine.grants import Granted
-from controller.model.configuration import SourceSettings, StateSettings
+from controller.images.registry.granted_bases import BaseGrants
+from controller.model.configuration import Configuration, Grants, SourceSettings, StateSettings
 from controller.source.credentials import authorities_environment, ssh_environment, token_environment
 from controller.source.elsewhere import GrantedRepositories
 from controller.source.mirror import Mirror
@@ -29,9 +30,17 @@ def polled_source(settings: SourceSettings, state: StateSettings) -> PolledMirro
     return PolledMirror(mirror, interval=settings.interval, file_prefixes=settings.grants.file_prefixes)
 
 
-def granted(settings: SourceSettings, source: PolledMirror) -> Granted:
+def granted(settings: SourceSettings, source: PolledMirror, configuration: Configuration) -> Granted:
     """A source with its grants, as the engine enforces them."""
-    return Granted(source, settings.grants.projects, settings.grants.targets)
+    grants = settings.grants
+    return Granted(source, grants.projects, grants.targets, base_grants(grants, configuration))
+
+
+def base_grants(grants: Grants, configuration: Configuration) -> BaseGrants:
+    """What a source's versions may build on, beside the registries in which all projects' images lie."""
+    found = (target.registry for target in configuration.targets.values())
+    registries = tuple(sorted({(registry.url, registry.pull) for registry in found if registry}))
+    return BaseGrants(grants.base_images, registries, configuration.mirrors)
 
 
 def git_environment(settings: SourceSettings) -> Mapping[str, str]:

@@ -64,7 +64,9 @@ def parse_reference(text: str) -> Reference:
     rest, _, digest = text.partition("@")
     head, slash, last = rest.rpartition("/")
     last, colon, tag = last.partition(":")
-    registry, repository = _split_registry(f"{head}{slash}{last}")
+    registry, repository = split_registry(f"{head}{slash}{last}")
+    if not _HOST.fullmatch(registry):
+        raise Stalled(f"{registry!r} is not the name of a registry")
     if digest:
         require_digest(digest)
     elif not colon:
@@ -106,11 +108,10 @@ def require_repository(name: str) -> str:
     return name
 
 
-def _split_registry(name: str) -> tuple[str, str]:
+def split_registry(name: str) -> tuple[str, str]:
+    """Registry and repository of an image's name without tag and digest, by Docker's rules for what it leaves out."""
     first, slash, rest = name.partition("/")
     if slash and ("." in first or ":" in first or first == "localhost"):
-        if not _HOST.fullmatch(first):
-            raise Stalled(f"{first!r} is not the name of a registry")
         hub = first in ("index.docker.io", _HUB_API)
         first = DOCKER_HUB if hub else first
         return first, rest if first != DOCKER_HUB or "/" in rest else f"library/{rest}"

@@ -24,6 +24,12 @@ def check(reading: Reading) -> Iterator[Diagnostic]:
             yield Diagnostic(code, Severity.ERROR, message, alias.location, subject, hint)
 
 
+def led_to_held(alias: Alias, subject: Subject) -> Diagnostic:
+    """The mistake of an alias whose version has one of its own."""
+    message = f"alias `{alias.name}` leads to version `{alias.version}`, which is held"
+    return Diagnostic(HELD, Severity.ERROR, message, alias.location, subject, HELD_HINT)
+
+
 def _mistake(
     alias: Alias, deployment: str, version: DeclaredVersion | None, reading: Reading
 ) -> tuple[str, str, str | None] | None:
