@@ -10,16 +10,16 @@ _ALL = Path("/sys/fs/cgroup")
 
 def make(name: str) -> None:
     """Make the group wherever a kubelet expects it."""
-    for hierarchy in _hierarchies():
+    for hierarchy in hierarchies():
         _make_group(hierarchy, name)
 
 
 def is_removed(name: str) -> bool:
     """Remove the group and all below it; not so yet while a process of them is still ending."""
-    return all(_without_groups(hierarchy / name) for hierarchy in _hierarchies())
+    return all(_without_groups(hierarchy / name) for hierarchy in hierarchies())
 
 
-def _hierarchies() -> list[Path]:
+def hierarchies() -> list[Path]:
     """The places below which control groups are made: one per controller in version 1, one in all in version 2."""
     if (_ALL / "cgroup.controllers").exists():
         return [_ALL]

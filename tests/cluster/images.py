@@ -68,9 +68,19 @@ def make_all() -> None:
     with once("images"):
         if not pause().folder.exists():
             _keep(pause(), _pause_layer)
-        if not base().folder.exists():
-            say("making the base image with Python 3.11 (debootstrap, about a minute)")
-            _keep(base(), _debian_layer)
+        _make_base()
+
+
+def make_base() -> None:
+    """Make the base alone, which needs no program built."""
+    with once("images"):
+        _make_base()
+
+
+def _make_base() -> None:
+    if not base().folder.exists():
+        say("making the base image with Python 3.11 (debootstrap, about a minute)")
+        _keep(base(), _debian_layer)
 
 
 def push(image: Image, registry: str) -> None:

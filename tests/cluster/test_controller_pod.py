@@ -14,9 +14,10 @@ import yaml
 
 from controller.model.objects import at
 from tests.cluster import api
-from tests.cluster.docker_engine import engine
+from tests.cluster.controller_image import build_base, build_controller
 from tests.cluster.fixtures import Testbed
 from tests.cluster.stage import Stage, eventually, staged
+from tests.docker_engine.engine import running_engine
 from tests.source.git_https import TOKEN, Forge, forge_of, update_server_info
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1500)]
@@ -34,9 +35,10 @@ def stage(testbed: Testbed, tmp_path: Path) -> Iterator[Stage]:
 @pytest.fixture
 def image(testbed: Testbed, tmp_path: Path) -> str:
     """The name under which nodes find the controller's image."""
-    with engine(tmp_path / "docker", testbed.registry) as docker:
-        pushed = f"{urlsplit(testbed.registry).netloc}/{IMAGE}"
-        docker.build_controller(docker.build_base(), pushed)
+    address = urlsplit(testbed.registry).netloc
+    with running_engine(tmp_path / "docker", options=["--insecure-registry", address]) as docker:
+        pushed = f"{address}/{IMAGE}"
+        build_controller(docker, build_base(docker), pushed)
         assert docker.run("run", "--rm", "--read-only", "--network=none", pushed, "--version").startswith("pointsman, version")
         whoami = docker.run(
             "run", "--rm", "--network=none", "--entrypoint", "sh", pushed, "-c", "id -u; git --version; ssh -V 2>&1"
