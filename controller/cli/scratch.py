@@ -17,7 +17,7 @@ import controller
 from controller.cli.context import Place, state_home
 from controller.cli.scratch_history import HISTORY, Step
 from controller.embedded.lock import OwnerLock
-from controller.embedded.runtime.survivors import end_survivors, read_records
+from controller.embedded.runtime.process.runtime import end_all
 from controller.embedded.state_directory import StateDirectory, locate
 from controller.model.errors import Stalled, Unavailable
 from controller.source.git import Git
@@ -96,8 +96,7 @@ def _claim(home: Path) -> tuple[OwnerLock, Scratch]:
 
 def _remove(copy: Scratch) -> None:
     """The copy, its state, and the processes that a killed demo has left running."""
-    for directory, record in read_records(copy.state.run / "replicas"):
-        end_survivors(directory, record)
+    end_all(copy.state.run / "replicas")
     _remove_directory(copy.state.root)
     _remove_directory(copy.directory)
 

@@ -13,6 +13,7 @@ from controller.cli.controller_word import VERB, ControllerWord
 from controller.cli.narrate import ToldHistory
 from controller.cli.profile import embedded_profile
 from controller.embedded.cluster import EmbeddedCluster
+from controller.embedded.runtime.process.runtime import processes
 from controller.embedded.state_directory import StateDirectory
 from controller.engine.controller import Controller
 from controller.engine.grants import Granted
@@ -79,7 +80,7 @@ def serve(served: Served, progress: Progress, listener: Listener) -> Iterator[Se
         unpacker = Unpacker(state.images, state.cache)
         clean = ImageCleaner(state.images, state.cache).remove_unnamed
         cluster = opened.enter_context(
-            EmbeddedCluster(state, unpacker, port=served.port, search_path=search_path(), clean=clean)
+            EmbeddedCluster(state, processes(unpacker, search_path()), port=served.port, clean=clean)
         )
         builder = LayoutBuilder(state.images, state.cache, allow_file_urls=True, environment=environment())
         probe = Secret(cluster.probe_token)

@@ -1,4 +1,4 @@
-"""The embedded cluster whole: ownership, objects, processes, gateway and socket, opened in order and closed the other way."""
+"""The embedded cluster whole: ownership, objects, runtime, gateway and socket, opened in order and closed the other way."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from typing import Self
 
 from controller.embedded.gateway import Gateway
 from controller.embedded.lock import OwnerLock
-from controller.embedded.runtime.host import SEARCH_PATH, Backoff
+from controller.embedded.runtime.host import Backoff
+from controller.embedded.runtime.instance import OpenRuntime
 from controller.embedded.runtime.runner import LEFTOVER, Runner
 from controller.embedded.secrets import SecretFiles
 from controller.embedded.server import StoreServer, Verb
@@ -21,7 +22,6 @@ from controller.embedded.state_directory import StateDirectory
 from controller.embedded.store import EmbeddedStore
 from controller.model.errors import Unavailable
 from controller.model.objects import at
-from controller.model.ports import ImageUnpacker
 
 _LOG = logging.getLogger(__name__)
 _LOOK = 5.0
@@ -47,17 +47,16 @@ class EmbeddedCluster:
     server: StoreServer
 
     def __init__(
-        self, directory: StateDirectory, unpacker: ImageUnpacker, *, host: str = "127.0.0.1", port: int | None = None,
-        probe_token: str | None = None, search_path: str = SEARCH_PATH, drain: float = 1.0, grace: float = 10.0,
+        self, directory: StateDirectory, runtime: OpenRuntime, *, host: str = "127.0.0.1", port: int | None = None,
+        probe_token: str | None = None, drain: float = 1.0, grace: float = 10.0,
         backoff: Backoff | None = None, verbs: Mapping[str, Verb] | None = None, clean: Clean | None = None,
     ) -> None:  # fmt: skip
         self.directory = directory
         self.secrets = SecretFiles(directory.secrets)
         self.probe_token = probe_token or secrets.token_urlsafe(24)
-        self._unpacker = unpacker
+        self._runtime = runtime
         self._host = host
         self._port = port
-        self._search_path = search_path
         self._drain = drain
         self._grace = grace
         self._backoff = backoff
@@ -96,10 +95,9 @@ class EmbeddedCluster:
     def _start_runner(self, opened: ExitStack) -> Runner:
         runner = Runner(
             self.store,
-            self._unpacker,
+            self._runtime,
             self.directory.run,
             logs=self.directory.logs,
-            search_path=self._search_path,
             drain=self._drain,
             backoff=self._backoff,
         )

@@ -17,7 +17,7 @@ from typing import Any
 import httpx2
 
 from controller.embedded.remote import RemoteStore
-from controller.embedded.runtime.survivors import read_records
+from controller.embedded.runtime.process.survivors import read_records
 from controller.embedded.state_directory import StateDirectory
 from controller.model import labels
 from controller.model.errors import PointsmanError

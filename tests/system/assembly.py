@@ -9,6 +9,7 @@ from pathlib import Path
 
 from controller.cli.profile import embedded_profile
 from controller.embedded.cluster import EmbeddedCluster
+from controller.embedded.runtime.process.runtime import processes
 from controller.embedded.state_directory import StateDirectory
 from controller.engine.controller import Controller
 from controller.engine.grants import Granted
@@ -43,7 +44,7 @@ def assembled(sources: Sequence[Source], state: StateDirectory, observer: Observ
         opened.callback(kill_everything_below, state.root)
         for source in sources:
             opened.callback(source.close)
-        cluster = opened.enter_context(EmbeddedCluster(state.create(), Unpacker(state.images, state.cache)))
+        cluster = opened.enter_context(EmbeddedCluster(state.create(), processes(Unpacker(state.images, state.cache))))
         builder = LayoutBuilder(state.images, state.cache)
         probe = Secret(cluster.probe_token)
         target = Target(embedded_profile(state, cluster.url), cluster.store, builder, lambda: (cluster.url,), probe)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from controller.cli.context import environment, search_path
 from controller.cli.profile import embedded_profile
 from controller.embedded.cluster import EmbeddedCluster
+from controller.embedded.runtime.process.runtime import processes
 from controller.embedded.state_directory import StateDirectory
 from controller.engine.targets import Target
 from controller.images.builder import LayoutBuilder
@@ -23,7 +24,7 @@ def open_embedded(settings: TargetSettings, access: EmbeddedAccess, installation
     state = StateDirectory(access.state).create()
     clean = ImageCleaner(state.images, state.cache).remove_unnamed
     unpacker = Unpacker(state.images, state.cache)
-    cluster = opened.enter_context(EmbeddedCluster(state, unpacker, port=access.port, search_path=search_path(), clean=clean))
+    cluster = opened.enter_context(EmbeddedCluster(state, processes(unpacker, search_path()), port=access.port, clean=clean))
     builder = LayoutBuilder(state.images, state.cache, allow_file_urls=False, environment=environment())
     profile = _profile(embedded_profile(state, cluster.url), settings, installation)
     return Target(profile, cluster.store, builder, lambda: (cluster.url,), Secret(cluster.probe_token))

@@ -1,1 +1,1 @@
-"""The process runtime: turns Deployments of the embedded store into processes and writes their real status."""
+"""The runtime: turns Deployments of the embedded store into what runs, and writes its real status."""

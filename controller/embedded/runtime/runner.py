@@ -1,4 +1,4 @@
-"""Turns the Deployments of the embedded store into processes of this host, and keeps their status true."""
+"""Turns the Deployments of the embedded store into what its runtime runs, and keeps their status true."""
 
 from __future__ import annotations
 
@@ -6,22 +6,18 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
 from pathlib import Path
 
-from controller.embedded.runtime import sandbox
-from controller.embedded.runtime.environment import PythonEnvironments
-from controller.embedded.runtime.host import SEARCH_PATH, Backoff, Host, PortHolders
+from controller.embedded.runtime.host import Backoff, Host
+from controller.embedded.runtime.instance import OpenRuntime, Surroundings, Survivor
 from controller.embedded.runtime.logs import LogDirectory
-from controller.embedded.runtime.ports import PortPool
 from controller.embedded.runtime.specification import replica_spec
-from controller.embedded.runtime.survivors import ReplicaRecord, end_survivors, read_records
 from controller.embedded.runtime.workload import WorkloadRunner
 from controller.embedded.runtime.writer import StatusStore
 from controller.model.errors import PointsmanError
 from controller.model.identity import ObjectKey
 from controller.model.objects import Object, key_of
-from controller.model.ports import ImageUnpacker, WatchEvent
+from controller.model.ports import WatchEvent
 
 _LOG = logging.getLogger(__name__)
 LEFTOVER = 86400.0
@@ -32,29 +28,19 @@ _JOIN = 5.0
 
 
 class Runner:
-    """`directory` holds what the runs need (`environments`, `replicas`) and `logs` the endpoints' output.
+    """`directory` holds what the runs need (`replicas`, and what the runtime keeps) and `logs` the endpoints' output.
 
     `drain` seconds lie between leaving the EndpointSlices and SIGTERM, as a preStop sleep does on Kubernetes.
     """
 
     def __init__(
-        self, store: StatusStore, unpacker: ImageUnpacker, directory: Path, *, logs: Path | None = None,
-        search_path: str = SEARCH_PATH, drain: float = 1.0, backoff: Backoff | None = None,
+        self, store: StatusStore, runtime: OpenRuntime, directory: Path, *, logs: Path | None = None, drain: float = 1.0,
+        backoff: Backoff | None = None,
     ) -> None:  # fmt: skip
         self._store = store
         self.logs = LogDirectory(logs or directory / "logs")
-        self._host = Host(
-            unpacker=unpacker,
-            environments=PythonEnvironments(directory / "environments"),
-            ports=PortPool(),
-            holders=PortHolders(),
-            logs=self.logs,
-            run=directory / "replicas",
-            secret=lambda namespace, name: store.get(ObjectKey("Secret", namespace, name)),
-            search_path=search_path,
-            backoff=backoff or Backoff(),
-            drain=drain,
-        )
+        surroundings = Surroundings(directory, self.logs, self._secret)
+        self._host = Host(runtime(surroundings), self.logs, surroundings.replicas, backoff or Backoff(), drain)
         self._workloads: dict[ObjectKey, WorkloadRunner] = {}
         self._dirty: dict[ObjectKey, float] = {}
         self._changed = threading.Condition()
@@ -64,10 +50,10 @@ class Runner:
 
     def start(self) -> None:
         """Take over or end what an earlier run left behind, then follow the store."""
-        self._host.run.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._host.replicas.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._unsubscribe = self._store.subscribe(self._on_event)
         deployments = {key_of(d): d for d in self._store.list("Deployment").items}
-        self._clean_up(deployments)
+        self._forget_logs(deployments)
         self._take_over(deployments)
         self._remove_stale_objects()
         for key in deployments:
@@ -93,6 +79,10 @@ class Runner:
                 if not replica.join(timeout + _JOIN):
                     _LOG.error("%s has not ended; the next run will end it", replica.identity.name)
             workload.flush()
+        self._host.runtime.close()
+
+    def _secret(self, namespace: str, name: str) -> Object | None:
+        return self._store.get(ObjectKey("Secret", namespace, name))
 
     def _on_event(self, event: WatchEvent) -> None:
         """An autoscaler has its Deployment's name."""
@@ -143,33 +133,28 @@ class Runner:
         return self._workloads.setdefault(key, WorkloadRunner(key, self._host, self._store, lambda: self._enqueue(key)))
 
     def _take_over(self, deployments: Mapping[ObjectKey, Object]) -> None:
-        for directory, record in read_records(self._host.run):
-            if record is None or not self._adopt(record, deployments):
-                end_survivors(directory, record)
-                sandbox.remove(directory)
+        for survivor in self._host.runtime.survivors():
+            if not self._adopt(survivor, deployments):
+                survivor.end()
 
-    def _adopt(self, record: ReplicaRecord, deployments: Mapping[ObjectKey, Object]) -> bool:
-        key = ObjectKey("Deployment", record.namespace, record.workload)
+    def _adopt(self, survivor: Survivor, deployments: Mapping[ObjectKey, Object]) -> bool:
+        key = ObjectKey("Deployment", survivor.namespace, survivor.workload)
         deployment = deployments.get(key)
-        if deployment is None or not record.alive:
+        if deployment is None:
             return False
         try:
             spec = replica_spec(deployment)
         except ValueError:
             return False
-        if spec.template != record.template:
+        if spec.template != survivor.template:
             return False
-        self._workload(key).adopt(spec, record)
+        self._workload(key).adopt(spec, survivor)
         return True
 
-    def _clean_up(self, deployments: Collection[ObjectKey]) -> None:
-        """What earlier runs left on the disk; no replica is being started yet."""
+    def _forget_logs(self, deployments: Collection[ObjectKey]) -> None:
+        """What workloads printed that are long gone."""
         if deployments:  # without any, the store may have been lost, and the logs may say why
             self.logs.forget({(key.namespace, key.name) for key in deployments}, time.time() - LEFTOVER)
-        self._host.environments.remove_unusable()
-        for workload in self._host.run.glob("*"):
-            with suppress(OSError):  # it is not empty
-                workload.rmdir()
 
     def _remove_stale_objects(self) -> None:
         """Pods and slices of an earlier run whose replicas are gone."""

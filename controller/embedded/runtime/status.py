@@ -16,17 +16,18 @@ ADDRESS = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class Termination:
-    """How the last instance ended. `message` is the endpoint's own last output."""
+    """How the last instance ended. `message` is the endpoint's own last output; `reason` where the code does not say it."""
 
     code: int | None
     message: str
     started: float
     finished: float
+    reason: str | None = None
 
     @property
     def status(self) -> dict[str, Any]:
         known = {} if self.code is None else {"exitCode": self.code}
-        reason = "Completed" if self.code == 0 else "Error"
+        reason = self.reason or ("Completed" if self.code == 0 else "Error")
         times = {"startedAt": timestamp(self.started), "finishedAt": timestamp(self.finished)}
         return {**known, "reason": reason, "message": self.message, **times}
 

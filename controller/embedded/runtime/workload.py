@@ -7,12 +7,11 @@ import time
 from collections.abc import Callable, Iterable
 
 from controller.embedded.runtime.host import Host
-from controller.embedded.runtime.launch import Identity
+from controller.embedded.runtime.instance import Identity, Survivor
 from controller.embedded.runtime.replica import Replica
 from controller.embedded.runtime.rollout import Member, next_step
 from controller.embedded.runtime.specification import ReplicaSpec, recreates, replica_spec, wanted_replicas
 from controller.embedded.runtime.status import deployment_status
-from controller.embedded.runtime.survivors import ReplicaRecord
 from controller.embedded.runtime.writer import ReplicaWriter, StatusStore
 from controller.model.identity import ObjectKey
 from controller.model.objects import Object, key_of
@@ -46,10 +45,9 @@ class WorkloadRunner:
         self._write_replicas()
         self._write_status(deployment, spec.template, wanted)
 
-    def adopt(self, spec: ReplicaSpec, record: ReplicaRecord) -> None:
-        """Go on with a replica of an earlier run, whose ports nobody else may get."""
-        self._host.ports.claim(record.ports.values())
-        self._add(spec, record.index, record)
+    def adopt(self, spec: ReplicaSpec, survivor: Survivor) -> None:
+        """Go on with a replica of an earlier run."""
+        self._add(spec, survivor.index, survivor)
 
     def stop(self, *, drain: float, grace: float | None = None) -> None:
         """Tell every replica to end; `collect` removes them once they have."""
@@ -74,16 +72,16 @@ class WorkloadRunner:
         for _ in range(step.start):
             self._add(spec, _lowest_free(r.identity.index for r in self.replicas))
 
-    def _add(self, spec: ReplicaSpec, index: int, record: ReplicaRecord | None = None) -> None:
-        name = record.name if record else f"{spec.workload}-{index}-{secrets.token_hex(3)[:5]}"
+    def _add(self, spec: ReplicaSpec, index: int, survivor: Survivor | None = None) -> None:
+        name = survivor.name if survivor else f"{spec.workload}-{index}-{secrets.token_hex(3)[:5]}"
         identity = Identity(
             name=name,
             index=index,
-            directory=self._host.run / spec.workload / str(index),
+            directory=self._host.replicas / spec.workload / str(index),
             log=self._host.logs.path(spec.namespace, spec.workload, name),
-            created=record.created if record else time.time(),
+            created=survivor.created if survivor else time.time(),
         )
-        replica = Replica(spec, identity, self._host, self._on_change, record)
+        replica = Replica(spec, identity, self._host, self._on_change, survivor)
         self.replicas.append(replica)
         replica.start()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from controller.embedded.runtime.host import Backoff
+from controller.embedded.runtime.process.runtime import processes
 from controller.embedded.runtime.runner import Runner
 from controller.embedded.store import EmbeddedStore
 from controller.model import labels
@@ -91,7 +92,7 @@ class Cluster:
 
 
 def new_runner(root: Path, store: EmbeddedStore) -> Runner:
-    return Runner(store, DirectoryImages(root / "images"), root / "run", drain=0.2, backoff=Backoff(0.1, 0.4))
+    return Runner(store, processes(DirectoryImages(root / "images")), root / "run", drain=0.2, backoff=Backoff(0.1, 0.4))
 
 
 def deployment(

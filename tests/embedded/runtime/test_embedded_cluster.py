@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from controller.embedded.cluster import Clean, EmbeddedCluster
-from controller.embedded.runtime.environment import PythonEnvironments
 from controller.embedded.runtime.host import Backoff
+from controller.embedded.runtime.process.environment import PythonEnvironments
+from controller.embedded.runtime.process.runtime import processes
 from controller.embedded.state_directory import StateDirectory
 from controller.model.errors import Stalled
 from controller.model.objects import annotation, at
@@ -40,8 +41,8 @@ def state(tmp_path: Path) -> Iterator[StateDirectory]:
 def open_cluster(
     state: StateDirectory, port: int | None = None, drain: float = 0.2, clean: Clean | None = None
 ) -> EmbeddedCluster:
-    images = DirectoryImages(state.root.parent / "images")
-    return EmbeddedCluster(state, images, port=port, drain=drain, grace=2.0, backoff=Backoff(0.1, 0.4), clean=clean)
+    runtime = processes(DirectoryImages(state.root.parent / "images"))
+    return EmbeddedCluster(state, runtime, port=port, drain=drain, grace=2.0, backoff=Backoff(0.1, 0.4), clean=clean)
 
 
 def test_a_route_leads_to_a_process_and_nothing_is_left_afterwards(state: StateDirectory) -> None:

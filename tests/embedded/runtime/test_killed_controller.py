@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.embedded.runtime.survivors import read_records
+from controller.embedded.runtime.process.survivors import read_records
 from controller.embedded.store import EmbeddedStore
 from controller.model.identity import ObjectKey
 from tests.embedded.runtime.cluster import NAMESPACE, Cluster, deployment, eventually, get

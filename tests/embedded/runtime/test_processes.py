@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from controller.embedded.runtime.environment import PythonEnvironments
-from controller.embedded.runtime.ports import PortPool
-from controller.embedded.runtime.process import ReplicaProcess, spawn
-from controller.embedded.runtime.process_table import family, start_time
+from controller.embedded.runtime.process.environment import PythonEnvironments
+from controller.embedded.runtime.process.ports import PortPool
+from controller.embedded.runtime.process.process_table import family, start_time
+from controller.embedded.runtime.process.replica_process import ReplicaProcess, spawn
 from controller.model.errors import Transient
 from tests.embedded.runtime.cluster import eventually
 from tests.embedded.runtime.conftest import kill_everything_below, running_below

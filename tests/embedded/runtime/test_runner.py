@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.embedded.runtime.ports import PortPool
+from controller.embedded.runtime.process.ports import PortPool
 from controller.model.identity import ObjectKey
 from controller.model.objects import at
 from controller.model.ports import WatchEvent

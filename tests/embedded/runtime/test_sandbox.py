@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.embedded.runtime import sandbox
+from controller.embedded.runtime.process import sandbox
 
 pytestmark = pytest.mark.contract
 

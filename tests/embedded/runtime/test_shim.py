@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.embedded.runtime.ports import PortPool
+from controller.embedded.runtime.process.ports import PortPool
 from tests.embedded.runtime.cluster import SHIM, Cluster, eventually, get
 
 pytestmark = pytest.mark.system

@@ -5,15 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from controller.embedded.runtime.process.places import Places, command_line, process_environment
 from controller.embedded.runtime.specification import replica_spec, wanted_replicas
-from controller.embedded.runtime.variables import (
-    MissingSecret,
-    Places,
-    command_line,
-    expand,
-    process_environment,
-    variables,
-)
+from controller.embedded.runtime.variables import MissingSecret, expand, variables
 from controller.model.objects import Object
 from controller.model.ports import UnpackedImage
 from tests.embedded.runtime.cluster import deployment

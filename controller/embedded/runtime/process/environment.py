@@ -31,7 +31,7 @@ class PythonEnvironments:
 
     def prepare(self, packages: Path | None) -> Path:
         """The environment for these packages; its `bin` holds `python`, `python3` and the packages' scripts."""
-        mapping = resources.files("controller.embedded.runtime").joinpath("port_mapping.py").read_text()
+        mapping = resources.files("controller.embedded.runtime.process").joinpath("port_mapping.py").read_text()
         parts = [_FORMAT, str(_interpreter()), sys.version, str(packages or ""), mapping]
         place = self._directory / content_hash(parts, 20)
         if not place.exists():

@@ -57,3 +57,24 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+class PortHolders:
+    """Who listens on a declared port itself, because its server does not follow the port mapping. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._holders: dict[int, str] = {}
+        self._lock = threading.Lock()
+
+    def hold(self, port: int, replica: str) -> None:
+        with self._lock:
+            self._holders[port] = replica
+
+    def release(self, replica: str) -> None:
+        with self._lock:
+            self._holders = {port: name for port, name in self._holders.items() if name != replica}
+
+    def holder(self, port: int) -> str | None:
+        """The replica that has the port, or None for a program that is not ours."""
+        with self._lock:
+            return self._holders.get(port)

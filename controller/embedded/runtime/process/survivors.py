@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from controller.embedded.runtime.process_table import family, marked, start_time
+from controller.embedded.runtime.process.process_table import family, marked, start_time
 
 _FILE = "replica.json"
 _ROUNDS, _PAUSE = 20, 0.01

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from controller.embedded.runtime.process_table import family, start_time
+from controller.embedded.runtime.process.process_table import family, start_time
 
 _WAIT_FOR_RECORD = 'read -r _ && exec "$@" </dev/null'
 """Keeps the new process from becoming the command before its record is on disk; without us it reads an end and is gone."""

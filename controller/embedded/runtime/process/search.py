@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 
-from controller.embedded.runtime.launch import Running
-from controller.embedded.runtime.listening import listening_ports
+from controller.embedded.runtime.process.listening import listening_ports
+from controller.embedded.runtime.process.replica_process import ReplicaProcess
 
 _FIRST = 0.5
 _GROWTH = 1.5
@@ -15,21 +15,22 @@ _GROWTH = 1.5
 class PortSearch:
     """Looks at a growing pace, since a look reads the whole process table."""
 
-    def __init__(self, declared: int) -> None:
+    def __init__(self, declared: int, mapped: Mapping[int, int]) -> None:
         self.hint = ""
         self._declared = declared
+        self._mapped = mapped
         self._pause = _FIRST
         self._next = time.monotonic() + _FIRST
 
-    def follows_mapping(self, running: Running) -> bool:
-        """False once the server was seen on the declared port itself; notes other ports as a hint."""
-        if time.monotonic() < self._next or running.port == self._declared:
-            return True
+    def finds_declared(self, process: ReplicaProcess) -> bool:
+        """Whether the server was seen on the declared port itself; notes other ports as a hint."""
+        if time.monotonic() < self._next:
+            return False
         self._pause *= _GROWTH
         self._next = time.monotonic() + self._pause
-        found = listening_ports(running.process.members())
-        self.hint = foreign_ports(found, running.slot.ports)
-        return self._declared not in found
+        found = listening_ports(process.members())
+        self.hint = foreign_ports(found, self._mapped)
+        return self._declared in found
 
 
 def foreign_ports(found: Iterable[int], mapped: Mapping[int, int]) -> str:

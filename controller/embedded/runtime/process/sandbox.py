@@ -7,8 +7,8 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from controller.embedded.runtime.environment import scripts
-from controller.embedded.runtime.variables import Places
+from controller.embedded.runtime.process.environment import scripts
+from controller.embedded.runtime.process.places import Places
 from controller.model.ports import UnpackedImage
 
 METADATA_FILE = "valohai-metadata.json"
