@@ -260,7 +260,7 @@ def staged(
         installation = opened.enter_context(installed(testbed.kubeconfig, name, directory))
         opened.callback(remove_namespace, testbed.kubeconfig, unit.namespace)
         client = opened.enter_context(KubernetesClient(connect(kubeconfig=testbed.kubeconfig)))
-        http = opened.enter_context(httpx2.Client(timeout=20.0, trust_env=False))
+        http = opened.enter_context(httpx2.Client(timeout=60.0, trust_env=False))
         yield Stage(testbed, client, http, installation, repository, unit, directory, testbed.gateways)
 
 

@@ -38,7 +38,7 @@ def eventually(look: Callable[[], bool], what: str) -> None:
 
 def status(url: str) -> int:
     try:
-        return httpx2.get(url, timeout=10.0).status_code
+        return httpx2.get(url, timeout=60.0).status_code
     except httpx2.TransportError:
         return 0
 

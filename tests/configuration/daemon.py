@@ -20,7 +20,7 @@ import httpx2
 from tests.embedded.runtime.conftest import kill_everything_below
 from tests.system.repository import DEPLOYMENT, PROJECT, path
 
-LONGEST = 60.0
+LONGEST = 120.0
 T = TypeVar("T")
 
 
@@ -90,7 +90,7 @@ class Daemon:
 
     def health_answer(self, place: str) -> tuple[int, str]:
         try:
-            answer = httpx2.get(f"http://127.0.0.1:{self.health}{place}", timeout=5.0)
+            answer = httpx2.get(f"http://127.0.0.1:{self.health}{place}", timeout=60.0)
         except httpx2.HTTPError as error:
             return 0, str(error)
         return answer.status_code, answer.text
@@ -99,7 +99,7 @@ class Daemon:
         """What the endpoint says, or nothing while it does not."""
         url = f"http://127.0.0.1:{self.gateways[target]}{path(name, deployment, project=project)}"
         try:
-            answer = httpx2.get(url, timeout=5.0)
+            answer = httpx2.get(url, timeout=60.0)
         except httpx2.HTTPError:
             return {}
         found: dict[str, Any] = answer.json() if answer.status_code == 200 else {}

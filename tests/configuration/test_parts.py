@@ -65,7 +65,7 @@ def test_a_target_is_opened_as_soon_as_it_can_be_and_what_failed_is_closed() -> 
     late = LateTarget("a", open_target, lambda _target: None)
     assert not late.was_tried
     late.start()
-    assert failing.wait(20.0)
+    assert failing.wait(60.0)
     late.stop()
     assert late.was_tried
     assert late.error == "the Gateway does not exist\n  hint: make it"
@@ -80,12 +80,12 @@ def test_a_target_that_opens_while_all_ends_is_closed_and_never_told() -> None:
     def open_target(opened: ExitStack) -> Target:
         opened.callback(closed.append, "closed")
         asked.set()
-        assert answer.wait(20.0)
+        assert answer.wait(60.0)
         return cast("Target", object())
 
     late = LateTarget("a", open_target, told.append)
     late.start()
-    assert asked.wait(20.0)
+    assert asked.wait(60.0)
     late.give_up()
     answer.set()
     late.stop()

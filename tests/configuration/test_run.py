@@ -19,14 +19,14 @@ OURS = f"{OWNER}/{PROJECT}"
 @pytest.fixture
 def repository(tmp_path: Path) -> Repository:
     made = Repository.create(tmp_path / "echo")
-    made.configure(rollout={"deadline": "20s"})
+    made.configure()
     return made
 
 
 def other(folder: Path, project: str, **settings: object) -> Repository:
     """One more repository, released."""
     made = Repository.create(folder, project)
-    made.configure(rollout={"deadline": "20s"}, **settings)
+    made.configure(**settings)
     made.release("1")
     return made
 
@@ -86,7 +86,7 @@ def test_a_release_on_a_base_that_is_not_granted_moves_nothing(tmp_path: Path, r
 
 
 def test_deployments_go_to_the_targets_that_they_name(tmp_path: Path, repository: Repository) -> None:
-    repository.configure("elsewhere", target="there", rollout={"deadline": "20s"})
+    repository.configure("elsewhere", target="there")
     repository.release("1")
     sources = {"echo": source(repository.root, OURS)}
     sources["echo"]["grants"]["targets"] = ["*"]
@@ -97,7 +97,7 @@ def test_deployments_go_to_the_targets_that_they_name(tmp_path: Path, repository
 
 
 def test_only_the_chosen_targets_are_worked_on(tmp_path: Path, repository: Repository) -> None:
-    repository.configure("elsewhere", target="there", rollout={"deadline": "20s"})
+    repository.configure("elsewhere", target="there")
     repository.release("1")
     sources = {"echo": source(repository.root, OURS)}
     sources["echo"]["grants"]["targets"] = ["*"]

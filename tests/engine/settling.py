@@ -107,7 +107,7 @@ def settling(directory: Path, shape: Shape, changed: Callable[[Target], Target] 
         cache = TargetCache(store, lambda _: None)
         opened.callback(cache.stop)
         cache.start()
-        assert cache.wait(30.0)
+        assert cache.wait(60.0)
         builds = Builds(lambda *_: None)
         opened.callback(builds.close)
         passes = Passes(builds, Reporter(FileHistory(directory / "history"), None), unobserved, lambda _: None)

@@ -37,7 +37,7 @@ class Slow:
 
     def build(self, spec: ImageSpec, code: CodeReader, progress: Progress) -> Image:
         assert (code, bool(progress)) == (CODE, True)
-        assert self.go.wait(30.0)
+        assert self.go.wait(60.0)
         if self.fault:
             raise self.fault
         return Image(spec.key, "reference", "digest")
@@ -61,7 +61,7 @@ def test_a_fault_in_a_build_is_a_failure_that_is_tried_again() -> None:
     builder.go.set()
     try:
         builds.request(SPEC, builder, CODE, UNITS[0], lambda _unit: told.set())
-        assert told.wait(30.0)
+        assert told.wait(60.0)
         failure = builds.state(SPEC, builder)
         assert isinstance(failure, BuildFailure)
         assert (failure.permanent, failure.message) == (False, "ZeroDivisionError: ours")
@@ -80,7 +80,7 @@ def test_who_is_told_of_a_job_may_submit_it_again_at_once() -> None:
 
     try:
         jobs.submit("key", lambda: runs.append(1), again)
-        assert done.wait(30.0)
+        assert done.wait(60.0)
     finally:
         jobs.close()
 
@@ -106,7 +106,7 @@ def test_a_build_under_way_has_ended_when_the_builds_are_closed() -> None:
     builder, builds = Long(), Builds(lambda *_: None)
     try:
         builds.request(SPEC, builder, CODE, UNITS[0], lambda _unit: None)
-        assert builder.go.wait(30.0)
+        assert builder.go.wait(60.0)
         builds.close()
         assert builder.ended.is_set()
     finally:
@@ -125,7 +125,7 @@ def test_jobs_that_never_began_are_not_waited_for(monkeypatch: pytest.MonkeyPatc
 
     jobs.submit(1, runs, lambda: None)
     jobs.submit(2, lambda: pytest.fail("it was cancelled"), lambda: None)
-    assert began.wait(30.0)
+    assert began.wait(60.0)
     jobs.close()
 
 

@@ -51,7 +51,7 @@ class Interrupted(EmbeddedStore):
         return self._deaf()
 
     def _deaf(self) -> Iterator[WatchEvent]:
-        self.late.wait(30.0)
+        self.late.wait(60.0)
         raise self.fault or Conflict("too old (410 Gone)")
         yield
 
@@ -64,7 +64,7 @@ def test_an_object_that_went_while_nobody_watched_is_announced(tmp_path: Path, f
         store.apply(SERVICE)
         cache = TargetCache(store, changed.append)
         cache.start()
-        assert cache.wait(30.0)
+        assert cache.wait(60.0)
         assert cache.get(UNIT.hash, KEY)
         store.delete(KEY)
         changed.clear()
@@ -97,7 +97,7 @@ def test_an_older_event_does_not_undo_what_a_write_returned(tmp_path: Path) -> N
         newer = store.apply({**SERVICE, "spec": {"type": "LoadBalancer"}})
         cache = TargetCache(store, lambda _: None)
         cache.start()
-        assert store.told.wait(30.0)
+        assert store.told.wait(60.0)
         assert cache.get(UNIT.hash, KEY) == trimmed(newer)
         cache.stop()
 
@@ -139,7 +139,7 @@ def test_where_every_watch_fails_the_pauses_between_lists_grow(
         store.error = error
         cache = TargetCache(store, lambda _: None, kinds=(KEY.kind,))
         cache.start()
-        assert enough.wait(30.0)
+        assert enough.wait(60.0)
         cache.stop()
     assert asked[-1] > asked[0]
     assert asked == sorted(asked)

@@ -28,7 +28,7 @@ from controller.state.record_format import from_config_map
 from tests.embedded.runtime.conftest import kill_everything_below, running_below
 from tests.system.repository import DEPLOYMENT, OWNER, PROJECT, Repository, path
 
-LONGEST = 60.0
+LONGEST = 120.0
 UNIT = UnitKey(OWNER, PROJECT, DEPLOYMENT)
 RECORD = ObjectKey("ConfigMap", UNIT.namespace, UNIT.record_name)
 KINDS = ("Namespace", "ServiceAccount", "Deployment", "Service", "PodDisruptionBudget", "HorizontalPodAutoscaler", "HTTPRoute")
@@ -82,7 +82,7 @@ class Disturbed:
         finally:
             process.terminate()
             try:
-                process.wait(30)
+                process.wait(60)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
@@ -137,7 +137,7 @@ class Disturbed:
 
     def said(self, name: str = "production") -> dict[str, Any]:
         """The body of the endpoint's answer, or its status where that is not 200."""
-        answer = httpx2.get(f"http://127.0.0.1:{self._port}{path(name)}", timeout=10, trust_env=False)
+        answer = httpx2.get(f"http://127.0.0.1:{self._port}{path(name)}", timeout=60.0, trust_env=False)
         body: dict[str, Any] = answer.json() if answer.status_code == 200 else {"status": answer.status_code}
         return body
 
@@ -190,7 +190,7 @@ def _free_port() -> int:
 
 def _listens(port: int) -> bool:
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=5):
+        with socket.create_connection(("127.0.0.1", port), timeout=60):
             return True
     except OSError:
         return False

@@ -8,7 +8,7 @@ from enum import StrEnum
 from tests.faults.disturbed import Disturbed
 from tests.system.repository import alias_file, deployment_file, version_file
 
-SETTINGS = {"rollout": {"deadline": "60s", "keepWarm": "0s"}}
+SETTINGS = {"rollout": {"deadline": "5m", "keepWarm": "0s"}}
 GOLDEN = {"request": {"path": "/"}, "expect": {"status": 200, "json": {"color": None}}}
 
 

@@ -78,7 +78,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._drain()
             self._answer(fault.status, fault.headers, fault.body)
             return
-        backend = HTTPConnection(self.address, timeout=30)
+        backend = HTTPConnection(self.address, timeout=60)
         try:
             self._forward(backend, fault)
         finally:

@@ -71,7 +71,7 @@ def running_registry(directory: Path, more: str = "") -> Iterator[Registry]:
 
 
 def _await_answer(address: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60.0
     while process.poll() is None and time.monotonic() < deadline:
         try:
             httpx2.get(f"http://{address}/v2/")

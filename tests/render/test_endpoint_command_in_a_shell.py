@@ -16,7 +16,7 @@ pytestmark = pytest.mark.contract
 def run(home: Path, written: str) -> str:
     text = endpoint_command(EndpointDefinition("e", "i", command=written), in_container=True).text
     environment = {"HOME": str(home), "PATH": "/usr/bin:/bin", "PYTHONPATH": "/base"}
-    done = subprocess.run(["sh", "-c", text], env=environment, capture_output=True, text=True, check=True, timeout=30)
+    done = subprocess.run(["sh", "-c", text], env=environment, capture_output=True, text=True, check=True, timeout=60)
     assert done.stderr == ""
     return done.stdout
 

@@ -29,7 +29,7 @@ def filled(host: str, environment: Mapping[str, str]) -> str:
         input=f"protocol=https\nhost={host}\n\n",
         env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "GIT_CONFIG_NOSYSTEM": "1", "GIT_TERMINAL_PROMPT": "0",
              "GIT_ASKPASS": "true", **environment},
-        capture_output=True, text=True, timeout=30, check=False,
+        capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     return done.stdout
 
@@ -51,7 +51,7 @@ def test_ssh_trusts_the_given_hosts_with_the_given_key_alone(tmp_path: Path) -> 
     known, key = tmp_path / "known hosts", tmp_path / "identity"
     key.touch()
     command = shlex.split(ssh_environment(key, known)["GIT_SSH_COMMAND"])
-    done = subprocess.run([*command, "-G", "git.example.com"], capture_output=True, text=True, timeout=30, check=True)
+    done = subprocess.run([*command, "-G", "git.example.com"], capture_output=True, text=True, timeout=60, check=True)
     said = done.stdout.splitlines()
     assert next(line for line in said if line.startswith("userknownhostsfile ")).split(" ", 1)[1].strip('"') == str(known)
     assert "stricthostkeychecking true" in said

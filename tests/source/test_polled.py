@@ -18,7 +18,7 @@ from tests.source.conftest import Repo
 
 pytestmark = pytest.mark.contract
 
-WAIT = 20.0
+WAIT = 60.0
 WITH_A_FILE = """
 - endpoint:
     name: greet

@@ -16,7 +16,7 @@ from tests.source.conftest import Repo
 
 pytestmark = pytest.mark.contract
 
-DEADLINE = 30.0
+DEADLINE = 60.0
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from tests.system.stage import Stage, staged
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Repository:
-    """Project and code, and an open deployment that is in a hurry; nothing released yet."""
+    """Project and code, and an open deployment; nothing released yet."""
     made = Repository.create(tmp_path / "echo")
-    made.configure(rollout={"deadline": "5s"})
+    made.configure()
     return made
 
 

@@ -53,7 +53,7 @@ class Load:
 
     def _run(self, number: int) -> None:
         address = self._addresses[number % len(self._addresses)]
-        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=20)
+        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=60)
         try:
             while not self._done.wait(self._pause):
                 fault = self._ask(connection, f"{address.path}?{address.query}" if address.query else address.path)

@@ -21,12 +21,12 @@ from controller.state.record_format import from_config_map
 from tests.embedded.runtime.conftest import kill_everything_below
 from tests.system.repository import DEPLOYMENT, OWNER, PROJECT, Repository, path
 
-LONGEST = 30.0
+LONGEST = 120.0
 T = TypeVar("T")
 
 
 def eventually(look: Callable[[], T], seen: Callable[[], object] = lambda: "") -> T:
-    """Look until the answer is true, for half a minute; `seen` says in the failure what was there instead."""
+    """Look until the answer is true, for two minutes; `seen` says in the failure what was there instead."""
     deadline = time.monotonic() + LONGEST
     while not (found := look()):
         assert time.monotonic() < deadline, f"not within {LONGEST:.0f} s: {seen()}"
@@ -116,7 +116,7 @@ def staged(repository: Repository, state: Path) -> Iterator[Stage]:
     """Serve what the repository's branch has committed; end every process afterwards, whatever happened."""
     served = Served(Place(repository.root, StateDirectory(state)), committed=True)
     try:
-        with serve(served, _silent, _unheard) as serving, httpx2.Client(timeout=20.0, trust_env=False) as client:
+        with serve(served, _silent, _unheard) as serving, httpx2.Client(timeout=60.0, trust_env=False) as client:
             yield Stage(repository, serving, client)
     finally:
         kill_everything_below(state)

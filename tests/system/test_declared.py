@@ -5,19 +5,18 @@ from __future__ import annotations
 import pytest
 
 from controller.model.secret import Secret
-from tests.system.repository import DEPLOYMENT, Repository, alias_file, deployment_file, path
+from tests.system.repository import DEPLOYMENT, alias_file, deployment_file, path
 from tests.system.stage import Stage, eventually
 
 pytestmark = pytest.mark.system
-HURRY = {"rollout": {"deadline": "5s"}}
 
 
 def test_a_missing_secret_is_a_gate_and_its_arrival_opens_it(stage: Stage) -> None:
     repository = stage.repository
-    repository.configure(**HURRY)
+    repository.configure()
     repository.release("1.0")
     stage.until("production", token=None)
-    commit = repository.configure(**HURRY, environment={"TOKEN": {"secret": "api", "key": "token"}})
+    commit = repository.configure(environment={"TOKEN": {"secret": "api", "key": "token"}})
     stage.until_reason("api", "token")
     assert stage.said("production")["token"] is None
     stage.serving.cluster.secrets.set("api", "token", Secret("open sesame"))
@@ -30,7 +29,7 @@ def test_a_missing_secret_is_a_gate_and_its_arrival_opens_it(stage: Stage) -> No
 def test_access_is_asked_for_and_golden_requests_pass_it(stage: Stage) -> None:
     golden = {"request": {"path": "/"}, "expect": {"status": 200, "json": {"code": "code of 1.0"}}}
     stage.serving.cluster.secrets.set("users", ".htpasswd", Secret("ada:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=\n"))
-    stage.repository.configure(**HURRY, access={"basicAuth": {"secret": "users"}})
+    stage.repository.configure(access={"basicAuth": {"secret": "users"}})
     commit = stage.repository.release("1.0", **{"golden/say/code.yaml": golden})
     stage.until_applied(commit)
     for name in ("1.0", "production"):
@@ -71,9 +70,3 @@ def test_what_an_endpoint_prints_is_kept(stage: Stage) -> None:
     workload = stage.get(path("production")).headers["X-Pointsman-Workload"]
     logs = stage.serving.cluster.runner.logs
     eventually(lambda: "echo starts" in [line.text for line in logs.read(stage.unit().namespace, workload)])
-
-
-@pytest.fixture
-def repository(repository: Repository) -> Repository:
-    repository.configure(**HURRY)
-    return repository

@@ -97,7 +97,7 @@ def started(environment: Mapping[str, str], *arguments: str) -> Iterator[Demo]:
 
 def left_running(tmp_path: Path) -> set[int]:
     """Processes that still know this test's state directory, a moment after they should have ended."""
-    deadline = time.monotonic() + 5.0
+    deadline = time.monotonic() + 60.0
     while (found := processes_of(tmp_path / "state")) and time.monotonic() < deadline:
         time.sleep(0.05)
     return found

@@ -24,9 +24,8 @@ HURRY = {"rollout": {"deadline": "6s"}}
 @pytest.fixture
 def repository(repository: Repository) -> Repository:
     """A deployment for each way to fail, each serving 1.0 in the beginning."""
-    repository.write(deployment_file(), HURRY)
     for kind in BROKEN:
-        repository.write(deployment_file(kind), HURRY)
+        repository.write(deployment_file(kind), {})
         repository.release("1.0", deployment=kind)
     repository.release("1.0")
     return repository
@@ -36,8 +35,9 @@ def test_the_alias_stays_and_the_reason_quotes_the_endpoint(stage: Stage) -> Non
     for kind in BROKEN:
         stage.until("production", kind, version="1.0")
     for number, (kind, files) in enumerate(BROKEN.items(), start=2):
-        name = f"{number}.0"
-        stage.repository.release(name, deployment=kind, **{**files, f"pointsman/versions/{name}.yaml": {"deployments": [kind]}})
+        name, settings = f"{number}.0", {} if kind == "fails-golden" else HURRY
+        declared = {f"pointsman/versions/{name}.yaml": {"deployments": [kind]}, deployment_file(kind): settings}
+        stage.repository.release(name, deployment=kind, **files, **declared)
     stage.until_reason(WORDS, "exit", deployment="exits")
     stage.until_reason("something else", "code of 2.0", deployment="fails-golden")
     stage.until_reason("nothing answers on port 8000", deployment="never-listens")

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.system
 
 def test_a_mistake_in_one_deployment_leaves_the_other_moving(stage: Stage) -> None:
     repository = stage.repository
-    repository.write(deployment_file("other"), {"rollout": {"deadline": "5s"}})
+    repository.write(deployment_file("other"), {})
     repository.write(alias_file(deployment="other"), {"version": "1.0"})
     repository.release("1.0")
     stage.until("production", version="1.0")

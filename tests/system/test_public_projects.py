@@ -21,7 +21,7 @@ from tests.embedded.runtime.conftest import kill_everything_below
 
 pytestmark = pytest.mark.system
 
-LONGEST = 60.0
+LONGEST = 120.0
 GREET = """
 - endpoint:
     name: greet
@@ -67,7 +67,7 @@ class Up:
     def until_gone(self, url: str) -> None:
         """Until the gateway answers that nothing is served there."""
         deadline = time.monotonic() + LONGEST
-        while (status := httpx2.get(url).status_code) != 404:
+        while (status := httpx2.get(url, timeout=60.0).status_code) != 404:
             assert time.monotonic() < deadline, f"{url} answers {status}:\n{''.join(self.said)}"
             time.sleep(0.02)
 

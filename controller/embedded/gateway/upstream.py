@@ -48,21 +48,31 @@ async def connect(backends: Backends, service: ServiceName, limits: Limits, *, a
     """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + limits.ready
-    refused: set[Replica] = set()
+    while True:
+        late = loop.time() >= deadline  # a round that began in time is followed by another, however long it took
+        refused: set[Replica] = set()
+        upstream = await _first(backends, service, limits, avoiding, refused)
+        if upstream is not None:
+            return upstream
+        if late or service in backends.parked:
+            raise NoReplicaError(refused=bool(backends.ready(service)))
+        left = max(deadline - loop.time(), 0.0)
+        await backends.change(service, min(left, _PAUSE) if refused else left)
+
+
+async def _first(
+    backends: Backends, service: ServiceName, limits: Limits, avoiding: Replica | None, refused: set[Replica]
+) -> Upstream | None:
+    """The first replica that accepts a connection; those that do not are put into `refused`."""
     while True:
         replica = backends.choose(service, excluding=refused | ({avoiding} if avoiding else set()))
         replica = replica or backends.choose(service, excluding=refused)
-        if replica is not None:
-            wire = await _open(replica, limits)
-            if wire is not None:
-                return Upstream(replica, wire)
-            refused.add(replica)
-            continue
-        left = deadline - loop.time()
-        if left <= 0 or service in backends.parked:
-            raise NoReplicaError(refused=bool(backends.ready(service)))
-        await backends.change(service, min(left, _PAUSE) if refused else left)
-        refused.clear()
+        if replica is None:
+            return None
+        wire = await _open(replica, limits)
+        if wire is not None:
+            return Upstream(replica, wire)
+        refused.add(replica)
 
 
 async def _open(replica: Replica, limits: Limits) -> Wire | None:

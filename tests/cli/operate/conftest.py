@@ -16,7 +16,7 @@ import pytest
 
 from tests.system.repository import Repository
 
-RUNNING = 60.0
+RUNNING = 150.0
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Person:
 @pytest.fixture
 def person(tmp_path: Path) -> Person:
     repository = Repository.create(tmp_path / "echo")
-    repository.configure(idle={"replicas": 0}, rollout={"deadline": "5s"})
+    repository.configure(idle={"replicas": 0})
     repository.release("v1")
     (tmp_path / "home").mkdir()
     return Person(repository, tmp_path / "home")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.cli.operate.conftest import Person
+from tests.system.repository import deployment_file
 
 pytestmark = pytest.mark.system
 
@@ -22,13 +23,14 @@ def test_before_anything_ran_every_command_says_what_to_do(person: Person) -> No
 def test_operating_a_running_controller_and_what_it_left(person: Person) -> None:
     repository = person.repository
     with person.serving():
-        assert person.run("status", "--wait", "--timeout", "50s").code == 0
+        assert person.run("status", "--wait", "--timeout", "2m").code == 0
         [unit] = person.run("status", "-o", "json").json["units"]
         assert (unit["health"], unit["settled"], unit["aliases"][0]["version"]) == ("Healthy", True, "v1")
         assert person.run("status", "-o", "name").out == "local/production\n"
 
-        repository.release("v2", **{"serve.py": "raise SystemExit('no model here')\n"})
-        broken = person.run("status", "local/production", "--wait", "--timeout", "50s")
+        hurry = {"idle": {"replicas": 0}, "rollout": {"deadline": "5s"}}
+        repository.release("v2", **{"serve.py": "raise SystemExit('no model here')\n", deployment_file(): hurry})
+        broken = person.run("status", "local/production", "--wait", "--timeout", "2m")
         assert broken.code == 1
         assert "no model here" in broken.last_word
         shown = person.run("status").out
@@ -39,7 +41,7 @@ def test_operating_a_running_controller_and_what_it_left(person: Person) -> None
         assert (retried.code, retried.out) == (0, "acme/echo/local is tried again\n")
 
         repository.git("revert", "--no-edit", "HEAD")
-        assert person.run("status", "--wait", "--timeout", "50s").code == 0
+        assert person.run("status", "--wait", "--timeout", "2m").code == 0
 
     past = person.run("history", "local/production", "-o", "json").json
     assert [row["version"] for row in past] == ["v1", "v2", "v1"]
@@ -52,21 +54,21 @@ def test_operating_a_running_controller_and_what_it_left(person: Person) -> None
 
 def test_a_build_failure_is_told_at_once_and_ends_with_its_revert(person: Person) -> None:
     with person.serving(committed=False):
-        assert person.run("status", "--wait", "--timeout", "50s").code == 0
+        assert person.run("status", "--wait", "--timeout", "2m").code == 0
         person.repository.release("v2", **{"requirements.txt": "nothing @ file:///nowhere/nothing.whl\n"})
         for _ in range(2):
-            broken = person.run("status", "--wait", "--timeout", "50s")
+            broken = person.run("status", "--wait", "--timeout", "2m")
             assert broken.code == 1
             assert "cannot be built" in broken.last_word
         person.repository.git("revert", "--no-edit", "HEAD")
-        assert person.run("status", "--wait", "--timeout", "50s").code == 0
+        assert person.run("status", "--wait", "--timeout", "2m").code == 0
         assert person.run("plan", "--exit-code").code == 0
 
 
 def test_the_way_of_serving_may_change_between_two_runs(person: Person) -> None:
     for committed in (False, True, False):
         with person.serving(committed=committed):
-            assert person.run("status", "--wait", "--timeout", "50s").code == 0
+            assert person.run("status", "--wait", "--timeout", "2m").code == 0
             [unit] = person.run("status", "-o", "json").json["units"]
             assert unit["settled"]
             assert [found["provisional"] for found in unit["versions"]] == [False]
@@ -74,13 +76,13 @@ def test_the_way_of_serving_may_change_between_two_runs(person: Person) -> None:
 
 def test_following_logs_ends_with_ctrl_c(person: Person) -> None:
     with person.serving():
-        assert person.run("status", "--wait", "--timeout", "50s").code == 0
+        assert person.run("status", "--wait", "--timeout", "2m").code == 0
         with person.start("logs", "production", "-f") as process:
             try:
                 assert process.stdout is not None
                 assert process.stdout.readline() == "echo starts\n"
                 process.send_signal(2)
-                process.communicate(timeout=30)
+                process.communicate(timeout=60)
             finally:
                 process.kill()
         assert process.returncode == 130

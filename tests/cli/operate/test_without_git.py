@@ -11,7 +11,7 @@ pytestmark = pytest.mark.system
 
 def test_a_pin_leads_an_alias_until_unpin_or_a_commit_that_moves_it(person: Person) -> None:
     repository = person.repository
-    repository.configure(idle={"replicas": 1}, rollout={"deadline": "5s"})
+    repository.configure(idle={"replicas": 1})
     repository.release("v2", README="two\n")
     with person.serving():
         assert _settled_on(person, "v2")
@@ -34,7 +34,7 @@ def test_a_suspended_deployment_stays_as_it_is(person: Person) -> None:
         assert person.run("suspend", "lcoal").code == 1
         assert person.run("suspend", "local", "-m", "load test").code == 0
         person.repository.release("v2", README="two\n")
-        held = person.run("status", "--wait", "--timeout", "5s")
+        held = person.run("status", "--wait", "--timeout", "2m")
         assert held.code == 1
         assert "load test" in held.err
         assert person.run("resume", "local").code == 0

@@ -37,7 +37,7 @@ def served(project: Project) -> Iterator[Project]:
     finally:
         process.terminate()
         try:
-            process.wait(30)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import uuid
+from contextlib import suppress
 
 import pytest
 
@@ -13,6 +14,7 @@ from controller.model.errors import Conflict, Unavailable
 from controller.model.identity import ObjectKey
 from controller.model.objects import Object, at, put
 from controller.model.ports import ClusterClient
+from tests.embedded.gateway.servers import eventually
 
 pytestmark = pytest.mark.contract
 
@@ -121,16 +123,15 @@ class Cut:
 
 def test_a_holder_that_is_cut_off_is_told_before_another_may_hold(client: ClusterClient, namespace: str) -> None:
     line = Cut(client)
-    acquired, lost = threading.Event(), threading.Event()
+    leads = threading.Event()
     lease = LeaderLease(line, namespace, "leader", uuid.uuid4().hex, duration=1.5)  # type: ignore[arg-type]
-    lease.start(acquired.set, lost.set)
+    lease.start(leads.set, leads.clear)
     try:
-        assert acquired.wait(30)
+        assert leads.wait(60)
         line.reachable = False
-        assert lost.wait(30)
-        acquired.clear()
+        assert eventually(lambda: not leads.is_set())
         line.reachable = True
-        assert acquired.wait(30)
+        assert leads.wait(60)
     finally:
         lease.stop()
     found = client.get(ObjectKey("Lease", namespace, "leader"))
@@ -144,9 +145,10 @@ def test_one_that_waits_is_told_once_who_leads(client: ClusterClient, namespace:
     lease = LeaderLease(client, namespace, "leader", uuid.uuid4().hex, duration=1.5)
     lease.start(lambda: told.put("itself"), lambda: None, told.put)
     try:
-        assert told.get(timeout=30) == "first"
-        assert first.try_once()
-        assert told.get(timeout=30) == "itself"
+        assert told.get(timeout=60) == "first"
+        with suppress(Conflict):  # unless its time was over just now, it renews
+            first.try_once()
+        assert told.get(timeout=60) == "itself"
     finally:
         lease.stop()
     assert told.empty()
@@ -160,12 +162,12 @@ def test_what_was_given_back_is_not_taken_again_by_an_answer_that_was_under_way(
             found = super().get(key)
             if threading.current_thread().name == "lease":
                 asked.set()
-                answered.wait(30)
+                answered.wait(60)
             return found
 
     lease = LeaderLease(Slow(client), namespace, "leader", uuid.uuid4().hex, duration=1.5)  # type: ignore[arg-type]
     lease.start(lambda: None, lambda: None)
-    assert asked.wait(30)
+    assert asked.wait(60)
     threading.Timer(0.2, answered.set).start()
     lease.stop()
     assert client.get(ObjectKey("Lease", namespace, "leader")) is None

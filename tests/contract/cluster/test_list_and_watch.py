@@ -47,7 +47,7 @@ def test_a_watch_tells_what_followed_the_list_in_order(client: ClusterClient, na
     client.apply(config_map(namespace, "unrelated"))
     client.apply(config_map(namespace, "one", data={"a": "1"}, labels=labels))
     client.delete(key_of(config_map(namespace, "two")))
-    events = list(islice(client.watch("ConfigMap", listing.resource_version, labels=labels, timeout=30), 4))
+    events = list(islice(client.watch("ConfigMap", listing.resource_version, labels=labels, timeout=120), 4))
     assert [(event.type, event.object["metadata"]["name"]) for event in events] == [
         (EventType.ADDED, "one"),
         (EventType.ADDED, "two"),
@@ -62,7 +62,7 @@ def test_an_object_that_stops_matching_is_deleted_to_its_watchers(client: Cluste
     listing = client.list("ConfigMap", labels=labels)
     client.apply(config_map(namespace))
     client.apply(config_map(namespace, labels=labels))
-    events = islice(client.watch("ConfigMap", listing.resource_version, labels=labels, timeout=30), 2)
+    events = islice(client.watch("ConfigMap", listing.resource_version, labels=labels, timeout=120), 2)
     assert [event.type for event in events] == [EventType.DELETED, EventType.ADDED]
 
 
@@ -71,8 +71,8 @@ def test_a_watch_goes_on_from_any_event(client: ClusterClient, namespace: str) -
     start = client.list("ConfigMap", labels=labels).resource_version
     for name in ("one", "two", "three"):
         client.apply(config_map(namespace, name, labels=labels))
-    first = next(client.watch("ConfigMap", start, labels=labels, timeout=30))
-    rest = islice(client.watch("ConfigMap", first.object["metadata"]["resourceVersion"], labels=labels, timeout=30), 2)
+    first = next(client.watch("ConfigMap", start, labels=labels, timeout=120))
+    rest = islice(client.watch("ConfigMap", first.object["metadata"]["resourceVersion"], labels=labels, timeout=120), 2)
     assert [event.object["metadata"]["name"] for event in rest] == ["two", "three"]
 
 
@@ -87,7 +87,7 @@ def test_what_changes_nothing_is_no_event(client: ClusterClient, namespace: str)
     start = client.list("ConfigMap", labels=labels).resource_version
     client.apply(config_map(namespace, "one", labels=labels))
     client.apply(config_map(namespace, "two", labels=labels))
-    (event,) = islice(client.watch("ConfigMap", start, labels=labels, timeout=30), 1)
+    (event,) = islice(client.watch("ConfigMap", start, labels=labels, timeout=120), 1)
     assert event.object["metadata"]["name"] == "two"
 
 

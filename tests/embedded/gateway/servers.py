@@ -120,7 +120,7 @@ def read_head(connection: socket.socket) -> bytes:
     return data
 
 
-def talk(port: int, data: bytes, *, timeout: float = 10.0) -> bytes:
+def talk(port: int, data: bytes, *, timeout: float = 60.0) -> bytes:
     """Send bytes, read until the other side closes."""
     with socket.create_connection(("127.0.0.1", port), timeout=timeout) as connection:
         connection.sendall(data)
@@ -133,7 +133,12 @@ def talk(port: int, data: bytes, *, timeout: float = 10.0) -> bytes:
         return answer
 
 
-def eventually(check: Callable[[], Any], timeout: float = 10.0) -> Any:
+def is_listed(port: int, path: str) -> bool:
+    """Whether a gateway has taken a route in; asks its own index, not the endpoint."""
+    return f'"path": "{path}"'.encode() in talk(port, b"GET / HTTP/1.0\r\n\r\n")
+
+
+def eventually(check: Callable[[], Any], timeout: float = 60.0) -> Any:
     """Wait until something holds; the last look's answer decides."""
     deadline = time.monotonic() + timeout
     while not (found := check()) and time.monotonic() < deadline:

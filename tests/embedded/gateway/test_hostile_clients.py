@@ -2,20 +2,16 @@ from __future__ import annotations
 
 import socket
 from contextlib import ExitStack
+from dataclasses import replace
 
 import pytest
 
-from controller.embedded.gateway import Limits
 from tests.embedded.gateway import cluster
+from tests.embedded.gateway.conftest import LIMITS
 from tests.embedded.gateway.servers import read_head, talk
 
 pytestmark = pytest.mark.system
 PATH = "/ruksi/mnist/americas/production/predict"
-
-
-@pytest.fixture
-def limits() -> Limits:
-    return Limits(ready=0.2, header=0.3, idle=0.3, stalled=0.3, linger=0.3, connections=3)
 
 
 @pytest.mark.parametrize(
@@ -61,12 +57,14 @@ def test_an_absolute_target_is_served_under_its_own_host(store, serve, client, g
     assert b'["Host", "a.example"]' in answer
 
 
+@pytest.mark.parametrize("limits", [replace(LIMITS, header=0.3)])
 def test_slow_headers_are_given_up(gateway):
-    with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=60) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nHost")
         assert read_head(connection).startswith(b"HTTP/1.1 408")
 
 
+@pytest.mark.parametrize("limits", [replace(LIMITS, stalled=0.3)])
 def test_a_body_that_stalls_is_given_up(store, serve, client, gateway):
     serve("one")
     store.apply(cluster.route(PATH, "one"))
@@ -75,18 +73,22 @@ def test_a_body_that_stalls_is_given_up(store, serve, client, gateway):
     assert answer.startswith(b"HTTP/1.1 408")
 
 
+@pytest.mark.parametrize("limits", [replace(LIMITS, idle=0.3)])
 def test_an_idle_connection_is_closed_without_a_word(gateway):
-    with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=60) as connection:
         assert connection.recv(100) == b""
 
 
+@pytest.mark.parametrize("limits", [replace(LIMITS, connections=3)])
 def test_more_connections_than_it_can_hold_are_told_so(gateway):
     with ExitStack() as stack:
-        held = [stack.enter_context(socket.create_connection(("127.0.0.1", gateway.port), timeout=10)) for _ in range(5)]
+        held = [stack.enter_context(socket.create_connection(("127.0.0.1", gateway.port), timeout=60)) for _ in range(5)]
         for connection in held:
             connection.sendall(b"GET / HTTP/1.1\r\nHost")
-        answers = [read_head(connection) for connection in held]
-    assert sorted(answer.split()[1] for answer in answers) == [b"408"] * 3 + [b"503"] * 2
+        assert [read_head(connection).split()[1] for connection in held[3:]] == [b"503"] * 2
+        for connection in held[:3]:
+            connection.sendall(b": x\r\n\r\n")
+        assert [read_head(connection).split()[1] for connection in held[:3]] == [b"200"] * 3
 
 
 def test_a_client_that_leaves_takes_nothing_with_it(store, serve, client, gateway):
@@ -94,6 +96,6 @@ def test_a_client_that_leaves_takes_nothing_with_it(store, serve, client, gatewa
     store.apply(cluster.route(PATH, "one"))
     client.until(PATH)
     for _ in range(20):
-        with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as connection:
+        with socket.create_connection(("127.0.0.1", gateway.port), timeout=60) as connection:
             connection.sendall(f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nabc".encode())
     assert client.until(PATH).status == 200

@@ -49,7 +49,7 @@ def test_a_large_upload_and_download_keep_memory_flat(store, serve, client, gate
     for _ in range(BLOCKS):
         expected.update(BLOCK)
     assert found.body.decode() == expected.hexdigest()
-    with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=60) as connection:
         connection.sendall(f"GET {PATH} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
         taken = 0
         while more := connection.recv(1 << 20):
@@ -79,7 +79,7 @@ def test_a_client_that_reads_nothing_holds_the_endpoint_back(store, serve, clien
     serve("one", raw=endless)
     store.apply(cluster.route(PATH, "one"))
     client.until(PATH.rpartition("/")[0])
-    with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=60) as connection:
         connection.sendall(f"GET {PATH} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-        assert ended.wait(20)
+        assert ended.wait(60)
     assert 0 < sent[0] < 32 * 1024 * 1024

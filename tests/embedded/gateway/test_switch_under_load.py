@@ -84,7 +84,7 @@ def test_no_request_fails_and_no_answer_is_mixed(store, serve, client, gateway):
 
 def _refuses(port: int) -> bool:
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=5):
+        with socket.create_connection(("127.0.0.1", port), timeout=60):
             return False
     except ConnectionResetError:  # it was waiting to be accepted when the port closed
         return False
@@ -97,7 +97,7 @@ def test_stopping_finishes_what_is_in_flight(store, serve, client, gateway):
 
     def slow(request):
         entered.set()
-        assert release.wait(10)
+        assert release.wait(60)
         reply(request, b"whole")
 
     serve("one", slow)
@@ -110,8 +110,8 @@ def test_stopping_finishes_what_is_in_flight(store, serve, client, gateway):
 
     asking = threading.Thread(target=ask)
     asking.start()
-    assert entered.wait(10)
-    stopping = threading.Thread(target=gateway.stop, args=(10.0,))
+    assert entered.wait(60)
+    stopping = threading.Thread(target=gateway.stop, args=(60.0,))
     stopping.start()
     assert eventually(lambda: _refuses(gateway.port))
     release.set()

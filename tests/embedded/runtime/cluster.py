@@ -125,11 +125,11 @@ def deployment(
 
 
 def get(port: int, path: str = "/") -> str:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=30) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=60) as answer:
         return str(answer.read().decode())
 
 
-def eventually(ask: Callable[[], T | None], seconds: float = 30.0) -> T:
+def eventually(ask: Callable[[], T | None], seconds: float = 60.0) -> T:
     """The first answer that is neither None nor False."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -147,7 +147,7 @@ def ask_until(stop: threading.Event, url: str, answers: list[bytes | None]) -> N
 
 def answer(url: str) -> bytes | None:
     try:
-        with urllib.request.urlopen(url, timeout=30) as response:
+        with urllib.request.urlopen(url, timeout=60) as response:
             return bytes(response.read())
     except urllib.error.HTTPError as error:
         error.close()

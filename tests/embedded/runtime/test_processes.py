@@ -73,7 +73,7 @@ def test_the_record_is_written_before_the_command_runs(place: Path) -> None:
         ["touch", "ran"], cwd=place, environment={"PATH": os.defpath}, log=place / "log", marker=str(place),
         record=lambda _: seen.append((place / "ran").exists()), on_exit=lambda: None,
     )  # fmt: skip
-    assert process.wait(30)
+    assert process.wait(60)
     assert (seen, process.exit_code, (place / "ran").exists()) == ([False], 0, True)
 
 
@@ -93,14 +93,14 @@ def test_a_record_that_cannot_be_written_keeps_the_command_from_running(place: P
 def test_output_and_exit_code_are_the_commands_own(place: Path) -> None:
     ended = threading.Event()
     process = run(place, "echo out; echo err >&2; cat; kill -KILL $$", [], ended)
-    assert ended.wait(30)
+    assert ended.wait(60)
     assert process.exit_code == 128 + signal.SIGKILL
     assert (place / "log").read_text() == "out\nerr\n"
 
 
 def test_what_a_leader_leaves_behind_ends_with_it(place: Path) -> None:
     process = run(place, "sleep 1000 & setsid sleep 1000 & exit 5", [])
-    assert process.wait(30)
+    assert process.wait(60)
     assert process.exit_code == 5
     assert running_below(place) == set()
 
@@ -110,7 +110,7 @@ def test_a_family_is_its_session_and_whoever_carries_its_mark(place: Path) -> No
     eventually(lambda: len(family(process.pid, str(place))) == 4)
     assert start_time(process.pid)
     process.terminate()
-    assert process.wait(30)
+    assert process.wait(60)
     assert start_time(process.pid) is None
 
 

@@ -5,11 +5,11 @@ import re
 from pathlib import Path
 
 import pytest
+from controller.embedded.runtime.process.process import ReplicaProcess
 
 from controller.embedded.runtime.process.ports import PortPool
 from controller.model.identity import ObjectKey
 from controller.model.objects import at
-from controller.model.ports import WatchEvent
 from tests.embedded.runtime.cluster import NAMESPACE, Cluster, deployment, eventually, get
 from tests.embedded.runtime.conftest import running_below
 
@@ -235,26 +235,23 @@ def test_a_stop_leaves_no_process_no_object_and_no_directory(cluster: Cluster) -
     assert list((cluster.root / "run/replicas").glob("*/*")) == []
 
 
-def test_a_replica_that_is_to_go_leaves_its_slice_before_it_ends(cluster: Cluster) -> None:
+def test_a_replica_that_is_to_go_leaves_its_slice_before_it_is_ended(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     cluster.code(server=SERVER)
     cluster.start()
     key = cluster.run("web", "python server.py")
     port = cluster.wait_ready("web")[0]
-    seen = []
+    terminate, seen = ReplicaProcess.terminate, []
 
-    def note(event: WatchEvent) -> None:
-        if (
-            not seen
-            and event.object["kind"] == "EndpointSlice"
-            and at(event.object, "endpoints", 0, "conditions", "terminating")
-        ):
-            seen.append((at(event.object, "endpoints", 0, "conditions", "ready"), get(port) != ""))
+    def note(process: ReplicaProcess) -> None:
+        [left] = cluster.store.list("EndpointSlice", namespace=NAMESPACE).items
+        conditions = left["endpoints"][0]["conditions"]
+        seen.append((conditions["ready"], conditions["terminating"], get(port) != ""))
+        terminate(process)
 
-    unsubscribe = cluster.store.subscribe(note)
+    monkeypatch.setattr(ReplicaProcess, "terminate", note)
     cluster.store.delete(key)
     eventually(lambda: not cluster.pods("web"))
-    unsubscribe()
-    assert seen[0] == (False, True)
+    assert seen == [(False, True, True)]
 
 
 def test_a_deleted_deployment_leaves_nothing_but_its_log(cluster: Cluster) -> None:

@@ -35,7 +35,7 @@ def shim(command: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
             yield process, listen
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(30)
+            process.wait(60)
 
 
 def accepts(port: int) -> bool:
@@ -88,13 +88,13 @@ def test_a_long_request_and_its_long_answer_arrive_whole() -> None:
         "http.server.HTTPServer(('127.0.0.1', {port}), H).handle_request()\n"
     )
     body = bytes(range(256)) * 16384
-    with shim(echo) as (_, port), urllib.request.urlopen(f"http://127.0.0.1:{port}/", body, timeout=30) as answer:
+    with shim(echo) as (_, port), urllib.request.urlopen(f"http://127.0.0.1:{port}/", body, timeout=60) as answer:
         assert answer.read() == body
 
 
 def test_a_command_that_never_starts_ends_the_shim_with_its_code() -> None:
     with shim("raise SystemExit(7)") as (process, _):
-        assert process.wait(30) == 7
+        assert process.wait(60) == 7
 
 
 def test_a_stop_serves_what_has_arrived(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_a_stop_serves_what_has_arrived(tmp_path: Path) -> None:
         process.send_signal(signal.SIGTERM)
         (tmp_path / "go").touch()
         answer = b"".join(iter(lambda: client.recv(65536), b""))
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
     assert b"Hello world!" in answer
 
 

@@ -197,6 +197,6 @@ def test_a_closed_store_says_so(tmp_path: Path) -> None:
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(list, watch)
         store.close()
-        assert waiting.result(timeout=30) == []
+        assert waiting.result(timeout=60) == []
     with pytest.raises(Unavailable):
         store.apply(config_map("one", {}))

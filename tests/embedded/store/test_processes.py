@@ -123,7 +123,7 @@ def test_the_controller_adds_verbs_of_its_own(tmp_path: Path) -> None:
 def test_nonsense_is_answered_with_an_error_or_the_door(tmp_path: Path, sent: bytes) -> None:
     with EmbeddedStore(tmp_path / "store") as store, StoreServer(store, tmp_path / "socket") as server:
         with socket.socket(socket.AF_UNIX) as client:
-            client.settimeout(30)
+            client.settimeout(60)
             client.connect(str(server.path))
             try:
                 client.sendall(sent)
@@ -215,5 +215,5 @@ def test_a_running_controller_is_found_from_below_its_source(tmp_path: Path) -> 
 def test_who_comes_to_stay_waits_for_one_that_only_looks(tmp_path: Path) -> None:
     with owner(tmp_path) as process:
         threading.Timer(0.2, process.kill).start()
-        with OwnerLock(tmp_path / "lock", patience=30.0):
-            assert process.wait(10) == -signal.SIGKILL
+        with OwnerLock(tmp_path / "lock", patience=60.0):
+            assert process.wait(60) == -signal.SIGKILL

@@ -61,7 +61,7 @@ def test_subscribers_see_everything_in_order_and_may_write(store: EmbeddedStore)
     store.apply(deployment())
     store.apply(deployment())
     store.delete(KEY)
-    assert complete.wait(30)
+    assert complete.wait(60)
     versions = [int(event.object["metadata"]["resourceVersion"]) for event in seen]
     assert versions == sorted(set(versions))
     assert (seen[0].type, seen[-1].type) == (EventType.ADDED, EventType.DELETED)
@@ -78,12 +78,12 @@ def test_a_subscriber_that_fails_does_not_stop_the_others(store: EmbeddedStore) 
     store.subscribe(fail)
     store.subscribe(lambda event: complete.set())
     store.apply(deployment())
-    assert complete.wait(30)
+    assert complete.wait(60)
 
 
 def test_a_watch_from_too_long_ago_is_gone(store: EmbeddedStore) -> None:
     start = store.list("Deployment").resource_version
-    late = store.watch("Deployment", start, timeout=30)
+    late = store.watch("Deployment", start, timeout=120)
     for replicas in range(30):
         recent = store.list("Deployment").resource_version
         store.apply(deployment(replicas=replicas))
@@ -91,7 +91,7 @@ def test_a_watch_from_too_long_ago_is_gone(store: EmbeddedStore) -> None:
         store.watch("Deployment", start)
     with pytest.raises(Conflict, match="410"):
         next(late)
-    assert next(store.watch("Deployment", recent, timeout=30)).object["spec"]["replicas"] == 29
+    assert next(store.watch("Deployment", recent, timeout=120)).object["spec"]["replicas"] == 29
 
 
 def test_the_history_of_one_kind_does_not_push_out_another(store: EmbeddedStore) -> None:
