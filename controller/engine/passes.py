@@ -84,7 +84,7 @@ class Passes:
         record = self._remember(work, stored, planned, answers)
         put_back = tuple(drifts(made.changes, planned.objects))
         result = apply_changes(made, Writer(work.target, work.cache, self._corrections, self._observer))
-        closed = self._close(work, record, made, result)
+        closed = self._close(work, record, made, result, is_news=stored.attempted != record.attempted)
         self._questions.ask(work, made, closed.bases)
         self._reporter.tell(work, Report(made, result, answers, put_back, stored.conditions, closed.conditions))
         return PassResult(made, result, self._again(work, made), work.publication)
@@ -110,24 +110,25 @@ class Passes:
         wanted = replace(stored.with_facts((*answers, *made.facts), made.dropped), inventory=made.inventory, bases=bases)
         if not made.changes:
             wanted = replace(wanted, conditions=conditions_after(made, stored.conditions, made.now))
+        named = replace(wanted, attempted=made.revision, source=work.publication.origin)
         if _same(wanted, stored) and not self._is_worth_a_write(work, planned, stored):
-            return stored
-        applied = made.revision if made.is_settled else stored.applied
-        origin = work.publication.origin
-        written = self._write(work, replace(wanted, attempted=made.revision, applied=applied, source=origin))
+            return named if made.changes else stored
+        written = self._write(work, replace(named, applied=made.revision if made.is_settled else stored.applied))
         self._questions.written(work.unit, answers)
         self._observer(Step.RECORD_WRITTEN)
         return written
 
     def _is_worth_a_write(self, work: UnitWork, planned: PlannedUnit, stored: UnitRecord) -> bool:
-        """Whether a record that stays as it is has to name another revision: one that changes something, and its end.
+        """Whether a record that stays as it is has to name another revision: one that concerns the unit's files, and its end.
 
-        So does one that changed only what the unit's files say, for somebody may wait for it. A commit that concerns
+        Somebody may wait for it. Updates that rely on nothing new in the record go first: one write names their revision
+        when they are done or refused, and after a crash in between the next pass finds them done. A commit that concerns
         other units costs this one no write.
         """
         made = planned.plan
         if made.changes:
-            return stored.attempted != made.revision
+            is_relied_on = any(change.operation is not Operation.UPDATE for change in made.changes)
+            return is_relied_on and stored.attempted != made.revision
         if self._has_news(work, stored.attempted):
             return True
         is_carried_out = stored.attempted == made.revision != stored.applied
@@ -137,8 +138,11 @@ class Passes:
     def _has_news(self, work: UnitWork, since: str) -> bool:
         return self._concerning.has_news(work.publication, work.unit.deployment, since)
 
-    def _close(self, work: UnitWork, record: UnitRecord, made: Plan, result: ApplyResult) -> UnitRecord:
-        """Strike from the inventory what is gone, say what is refused; the record itself goes last, when nothing is left."""
+    def _close(self, work: UnitWork, record: UnitRecord, made: Plan, result: ApplyResult, *, is_news: bool) -> UnitRecord:
+        """Strike from the inventory what is gone, say what is refused; the record itself goes last, when nothing is left.
+
+        `is_news`: its revision is not written down yet, which a refusal cannot wait for.
+        """
         self._observer(Step.CHANGES_APPLIED)
         gone = {change.key for change in result.done if change.operation is Operation.DELETE}
         closed = replace(record, inventory=record.inventory - gone, conditions=_conditions(record, made, result))
@@ -146,7 +150,7 @@ class Passes:
         if is_over and record.resource_version:
             Records(work.target.client).delete(record)
             work.cache.forget(record.key)
-        elif not _same(closed, record):
+        elif not _same(closed, record) or (is_news and result.failed):
             self._write(work, closed)
         self._observer(Step.RECORD_CLOSED)
         return closed

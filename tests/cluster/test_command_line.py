@@ -57,7 +57,7 @@ def test_a_viewer_sees_what_serves_and_changes_nothing(stage: Stage, hire: Hire)
         "staging": ("v2", "v2"),
     }
     assert unit["aliases"][0]["endpoints"][0]["url"].endswith(stage.path("production"))
-    assert viewer.types("status", "--wait", "--timeout", "30s").code == 0
+    assert viewer.types("status", "--wait", "--timeout", "3m").code == 0
     assert [row["version"] for row in viewer.types("history", f"{DEPLOYMENT}/production", "-o", "json").json] == ["v1"]
     assert viewer.types("logs", "production", "--tail", "1").out == "echo starts\n"
     assert viewer.types("logs", "production", "--since", "1h").out == "echo starts\n"
@@ -96,10 +96,10 @@ def test_a_commit_that_no_controller_has_seen_is_waited_for_and_then_serves(stag
             assert (served.code, served.err.splitlines()[-1]) == (0, f"main@{commit[:10]} serves")
             assert stage.said("production")["version"] == "v2"
             stage.repository.commit({"README.md": "nothing that concerns a deployment"})
-            assert viewer.types("status", "--wait", "--timeout", "30s").code == 0
+            assert viewer.types("status", "--wait", "--timeout", "3m").code == 0
             declared = (stage.repository.root / deployment_file()).read_text()
             stage.repository.commit({deployment_file(): f"# words alone\n{declared}"})
-            assert viewer.types("status", "--wait", "--timeout", "60s").code == 0
+            assert viewer.types("status", "--wait", "--timeout", "3m").code == 0
     finally:
         back = stage.repository.move("v1")
         with stage.controller():
@@ -134,10 +134,10 @@ def test_an_operator_pins_suspends_restarts_and_asks_again(stage: Stage, hire: H
         stage.until("production", version="v1")
 
         assert operator.types("suspend", DEPLOYMENT, "-m", "load test").code == 0
-        waited = operator.types("status", "--wait", "--timeout", "20s")
+        waited = operator.types("status", "--wait", "--timeout", "3m")
         assert (waited.code, "load test" in waited.err) == (1, True)
         assert operator.types("resume", DEPLOYMENT).code == 0
-        assert operator.types("status", "--wait", "--timeout", "60s").code == 0
+        assert operator.types("status", "--wait", "--timeout", "3m").code == 0
 
         pods = stage.pods().keys()
         assert operator.types("restart", DEPLOYMENT, "--version", "v1").out == "v1/say is restarted\n"

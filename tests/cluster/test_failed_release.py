@@ -16,12 +16,14 @@ from tests.cluster.fixtures import Testbed
 from tests.cluster.load import constant_load
 from tests.cluster.people import Person, somebody
 from tests.cluster.stage import Stage, eventually, open_to_all, staged
-from tests.system.repository import Repository, alias_file, valohai, version_file
+from tests.system.repository import Repository, alias_file, deployment_file, valohai, version_file
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 GOLDEN_FILE = "golden/say/answer.yaml"
 WORDS = "the flux capacitor is missing"
-ROLLOUT = {"deadline": "15s"}
+PATIENT: dict[str, Any] = {"rollout": {"deadline": "5m"}, "idle": {"replicas": 0}}
+HURRIED = {**PATIENT, "rollout": {"deadline": "15s"}}
+"""What fails at once needs no deadline, and what is to serve must have time."""
 HUNGRY = """python -c 'print(len("x" * (1 << 30)))'"""
 
 
@@ -33,13 +35,17 @@ class Case:
     command: str = "python serve.py"
     version: Mapping[str, Any] = field(default_factory=dict)
     golden: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=lambda: PATIENT)
 
 
 CASES = {
-    "never-listens": Case(("runs, but does not answer a connection on port 8000",), "exec sleep 600"),
-    "exits": Case(("exited with code 3", WORDS), f"echo {WORDS} >&2; exit 3"),
+    "never-listens": Case(("runs, but does not answer a connection on port 8000",), "exec sleep 600", settings=HURRIED),
+    "exits": Case(("exited with code 3", WORDS), f"echo {WORDS} >&2; exit 3", settings=HURRIED),
     "has-no-memory": Case(
-        ("ran out of memory",), HUNGRY, {"endpoints": {"say": {"resources": {"memory": {"min": 30, "max": 60}}}}}
+        ("ran out of memory",),
+        HUNGRY,
+        {"endpoints": {"say": {"resources": {"memory": {"min": 30, "max": 60}}}}},
+        settings=HURRIED,
     ),
     "does-not-fit": Case(
         ("needs 100 CPU, and no node that it may run on has more than 2 CPU",),
@@ -54,7 +60,7 @@ def deployments(directory: Path, project: str) -> Repository:
     """One for each way to fail, each to serve 1.0 in the beginning."""
     repository = open_to_all(directory, project)
     for kind in (*CASES, WITHOUT_SECRET, WITHOUT_IMAGE):
-        repository.configure(kind, rollout=ROLLOUT, idle={"replicas": 0})
+        repository.configure(kind, **PATIENT)
         repository.write(alias_file(deployment=kind), {"version": "1.0"})
     repository.release("1.0")
     return repository
@@ -81,7 +87,7 @@ def test_the_alias_stays_answers_and_the_reason_is_the_pods_own(kind: str, stage
     here, case = stage.of(kind), CASES[kind]
     with constant_load(here, "production") as load:
         commit = release(here, kind, case)
-        waited = person.types("status", kind, "--wait", "--revision", commit, "--timeout", "2m")
+        waited = person.types("status", kind, "--wait", "--revision", commit, "--timeout", "3m")
         assert waited.code == 1
         told_of(waited.err.splitlines()[-1], "production", *case.said)
         told_of(person.types("status", kind, "-o", "wide").out, *case.said)
@@ -135,6 +141,7 @@ def files_of(kind: str, case: Case) -> dict[str, Any]:
     return {
         "valohai.yaml": valohai(case.command),
         version_file(f"2.0-{kind}"): {"deployments": [kind], **case.version},
+        deployment_file(kind): case.settings,
         GOLDEN_FILE: {"request": {"path": "/"}, "expect": {"status": 200, **case.golden}},
     }
 
@@ -142,9 +149,9 @@ def files_of(kind: str, case: Case) -> dict[str, Any]:
 def waits_for(here: Stage, person: Person, kind: str, *said: str) -> None:
     """It waits, and says for what; whoever waits too is told so in the end."""
     eventually(lambda: all(words in here.conditions() for words in said), lambda: f"{here.conditions()}\n{here.log()}")
-    waited = person.types("status", kind, "--wait", "--timeout", "3s")
+    waited = person.types("status", kind, "--wait", "--timeout", "10s")
     assert waited.code == 1
-    told_of(waited.err.splitlines()[-1], "timed out after 3 s", *said)
+    told_of(waited.err.splitlines()[-1], "timed out after 10 s", *said)
     stays(here, kind)
 
 

@@ -8,7 +8,9 @@ import pytest
 
 from bench.declared_repository import DEPLOYMENT, PROJECT, Shape, deployment_name
 from controller.engine.concerning import concerned
+from controller.model.errors import Stalled
 from controller.model.identity import UnitKey
+from controller.model.objects import Object
 from controller.model.record import UnitRecord
 from controller.state.records import Records
 from tests.engine.commits import commit_files
@@ -62,6 +64,46 @@ def test_the_record_catches_up_after_commits_that_were_not_looked_at_one_by_one(
     commit, written = passed_over(settled, {"serve.py": "print('elsewhere')\n"})
     assert record(settled, ONE).applied == f"main@sha1:{commit}"
     assert written == ["ConfigMap"]
+
+
+def timed_out_after(seconds: int) -> dict[str, str]:
+    return {DEPLOYMENT_FILE: DEPLOYMENT.replace("scale:", f"timeout: {seconds}s, scale:")}
+
+
+def test_updates_go_first_and_the_record_names_their_commit_once_when_they_are_done(settled: Settling) -> None:
+    commit = commit_files(settled.repository, timed_out_after(30))
+    settled.read()
+    settled.store.forget()
+    settled.settle()
+    kinds = [obj["kind"] for obj in settled.store.written]
+    assert (kinds[-1], kinds.count("ConfigMap"), "HTTPRoute" in kinds) == ("ConfigMap", 1, True)
+    now = record(settled, ONE)
+    assert (now.applied, now.attempted) == (f"main@sha1:{commit}", f"main@sha1:{commit}")
+
+
+def test_each_commit_whose_update_is_refused_is_named_with_the_refusal(
+    settled: Settling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply = settled.store.apply
+
+    def refuse(obj: Object, *, manager: str = "pointsman", dry_run: bool = False) -> Object:
+        if obj["kind"] == "HTTPRoute":
+            raise Stalled("no longer than 20 s here")
+        return apply(obj, manager=manager, dry_run=dry_run)
+
+    before = record(settled, ONE).applied
+    monkeypatch.setattr(settled.store, "apply", refuse)
+    for seconds in (40, 50):
+        commit = commit_files(settled.repository, timed_out_after(seconds))
+        settled.read()
+        for _ in range(2):
+            assert settled.run(ONE).applied.failed
+        now = record(settled, ONE)
+        assert (now.applied, now.attempted) == (before, f"main@sha1:{commit}")
+        assert any(c.type == "Stalled" and "no longer than 20 s here" in c.message for c in now.conditions)
+    monkeypatch.undo()
+    settled.settle()
+    assert record(settled, ONE).applied == f"main@sha1:{commit}"
 
 
 @pytest.mark.parametrize("path", ["serve.py", "pointsman/README.md", f"pointsman/deployments/{ONE.deployment}/README.md"])

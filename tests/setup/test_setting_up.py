@@ -39,7 +39,7 @@ def add_python(programs: Path, missing: str) -> None:
 def set_up(programs: Path, tmp_path: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [programs / "sh", ROOT / ".ci" / "venv", tmp_path / "venv"]
     settings = {"PATH": str(programs), "TMPDIR": str(tmp_path), **environment}
-    return subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True, timeout=120, check=False)
 
 
 def test_without_python_it_says_what_to_install(programs: Path, tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_every_target_of_the_makefile_explains_itself() -> None:
     phony = re.search(r"^\.PHONY: (.+)$", makefile, re.MULTILINE)
     assert phony is not None
     shown = subprocess.run(
-        ["make", "help"], cwd=ROOT, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, timeout=60, check=True
+        ["make", "help"], cwd=ROOT, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, timeout=120, check=True
     )
     assert [line.split()[0] for line in shown.stdout.splitlines()] == phony[1].split()
 

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from controller.embedded.runtime.process.process import ReplicaProcess
+from controller.embedded.runtime.process.replica_process import ReplicaProcess
 
 from controller.embedded.runtime.process.ports import PortPool
 from controller.model.identity import ObjectKey
