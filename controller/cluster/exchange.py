@@ -16,6 +16,7 @@ from urllib3.exceptions import HTTPError
 from controller.cluster.connection import Connection, raise_unreachable
 from controller.cluster.errors import Attempt, may_pass, refusal
 from controller.cluster.rate import RateLimit
+from controller.model.backoff import backoff
 from controller.model.errors import PointsmanError, Unavailable
 
 DEADLINE = 30.0
@@ -109,7 +110,7 @@ class Exchange:
         try:
             while block := response.read1(_BLOCK):
                 parts.append(block)
-                if time.monotonic() > deadline:
+                if time.monotonic() > deadline and response.length_remaining != 0:
                     raise Unavailable(f"{self.connection.server} answers too slowly")
         except (HTTPError, OSError) as error:
             response.close()
@@ -139,7 +140,7 @@ def pause_before(attempt: int, after: float | None = None) -> float:
     """Seconds before the next try: what the server asked for, else doubling with jitter. `attempt` counts from 1."""
     if after is not None:
         return after
-    return float(min(_FIRST_PAUSE * 2.0 ** (attempt - 1), _LONGEST_PAUSE) * random.uniform(0.75, 1.25))  # noqa: S311
+    return backoff(attempt, _FIRST_PAUSE, _LONGEST_PAUSE, random.Random())  # noqa: S311  jitter, no secret
 
 
 def retry_after(response: urllib3.BaseHTTPResponse) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+from controller.model.backoff import backoff as doubling
 from controller.model.errors import Conflict, PointsmanError, Stalled, Waiting
 
 FIRST, SOON, MOST = 1.0, 30.0, 300.0
@@ -32,7 +33,7 @@ def pause_after(error: Exception, attempt: int, spread: random.Random) -> float:
 
 def backoff(attempt: int, most: float, spread: random.Random) -> float:
     """Seconds that double with every attempt, which count from 1, up to about `most`."""
-    return min(FIRST * 2.0 ** min(attempt - 1, 20), most) * spread.uniform(0.75, 1.25)
+    return doubling(attempt, FIRST, most, spread)
 
 
 def told(error: Exception) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from controller.engine.queue import WorkQueue
 from controller.engine.retry import pause_after
+from controller.model.backoff import backoff
 from controller.model.errors import Conflict
 
 pytestmark = pytest.mark.contract
@@ -42,3 +43,10 @@ def test_a_lost_race_is_run_again_at_once_but_not_for_ever() -> None:
     pauses = [pause_after(Conflict("somebody was faster"), attempt, random.Random(1)) for attempt in range(1, 12)]
     assert pauses[0] < 0.1
     assert pauses[-1] > 10 * pauses[0]
+
+
+def test_pauses_double_up_to_the_most_and_no_two_of_many_are_equal() -> None:
+    pauses = [[backoff(attempt, 0.5, 8.0, random.Random(seed)) for attempt in (1, 2, 3, 9, 10_000)] for seed in range(20)]
+    for pause in pauses:
+        assert all(0.75 * usual <= found <= 1.25 * usual for found, usual in zip(pause, (0.5, 1.0, 2.0, 8.0, 8.0), strict=True))
+    assert len({pause[0] for pause in pauses}) == len(pauses)

@@ -19,6 +19,7 @@ from controller.images.registry.bodies import TooLarge, document
 from controller.images.registry.reference import Location
 from controller.images.registry.tokens import Tokens
 from controller.loading.printable import shown
+from controller.model.backoff import backoff
 from controller.model.errors import PointsmanError, Stalled, Unavailable
 
 TRIES = 5
@@ -163,8 +164,7 @@ class Session:
             raise Stalled(f"{self.name} leads to a malformed address: {error}") from error
 
     def _backoff(self, attempt: int) -> float:
-        pause = min(_LONGEST_PAUSE, self.first_pause * 2.0 ** (attempt - 1))
-        return pause * random.uniform(0.7, 1.3)  # noqa: S311  (a pause is no secret)
+        return backoff(attempt, self.first_pause, _LONGEST_PAUSE, random.Random())  # noqa: S311  jitter, no secret
 
 
 def _timeout(patience: float) -> httpx2.Timeout:
