@@ -21,7 +21,7 @@ pytestmark = pytest.mark.contract
 
 WORKLOAD = "predict-1-abc"
 CONFIRM = ConfirmCheck("production", (("/v", WORKLOAD, "1"),))
-GOLDEN = GoldenCheck("1/predict", WORKLOAD, "/v", (GoldenRequest("any"),), 5.0)
+GOLDEN = GoldenCheck("1/predict", WORKLOAD, "/v", (GoldenRequest("any"),), 60.0)
 
 
 @contextmanager

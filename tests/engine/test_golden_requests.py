@@ -67,13 +67,13 @@ def gateway(status: int, body: str, workload: str | None = WORKLOAD, *, faults: 
 def test_an_answer(status: int, body: str, workload: str | None, said: str | None) -> None:
     request = GoldenRequest("seven", json={"digit": 7}, expects_json=True)
     with gateway(status, body, workload) as target:
-        assert run_golden(GoldenCheck("1/predict", WORKLOAD, "/v", (request,), 5.0), target.gateways()[0], lag=0.0) == said
+        assert run_golden(GoldenCheck("1/predict", WORKLOAD, "/v", (request,), 60.0), target.gateways()[0], lag=0.0) == said
 
 
 def test_a_gateway_that_does_not_know_the_route_or_the_replica_yet_is_asked_again() -> None:
     request = GoldenRequest("seven", json={"digit": 7}, expects_json=True)
     with gateway(200, '{"digit": 7}', faults=(404, 404, 503, 503, 502)) as target:
-        assert run_golden(GoldenCheck("1/predict", WORKLOAD, "/v", (request,), 5.0), target.gateways()[0]) is None
+        assert run_golden(GoldenCheck("1/predict", WORKLOAD, "/v", (request,), 60.0), target.gateways()[0], lag=60.0) is None
 
 
 @pytest.mark.parametrize(
@@ -89,14 +89,14 @@ def test_a_gateway_that_does_not_know_the_route_or_the_replica_yet_is_asked_agai
 )
 def test_a_request_that_http_cannot_say_is_a_failure_and_no_fault_of_the_controller(request_: GoldenRequest) -> None:
     with gateway(200, "{}") as target:
-        said = run_golden(GoldenCheck("1/predict", WORKLOAD, "/v", (request_,), 5.0), target.gateways()[0], lag=0.0)
+        said = run_golden(GoldenCheck("1/predict", WORKLOAD, "/v", (request_,), 60.0), target.gateways()[0], lag=0.0)
     assert said
     assert said.startswith(("odd: it cannot be sent: ", "odd: no answer: "))
 
 
 def test_an_answer_that_is_larger_than_any_expectation_is_not_read_to_its_end() -> None:
     with gateway(200, "x" * (9 << 20)) as target:
-        said = run_golden(GoldenCheck("1/predict", WORKLOAD, "/v", (GoldenRequest("large"),), 5.0), target.gateways()[0])
+        said = run_golden(GoldenCheck("1/predict", WORKLOAD, "/v", (GoldenRequest("large"),), 60.0), target.gateways()[0])
     assert said == "large: the answer is larger than 8 MiB"
 
 
