@@ -5,9 +5,9 @@ import re
 from pathlib import Path
 
 import pytest
-from controller.embedded.runtime.process.replica_process import ReplicaProcess
 
 from controller.embedded.runtime.process.ports import PortPool
+from controller.embedded.runtime.process.replica_process import ReplicaProcess
 from controller.model.identity import ObjectKey
 from controller.model.objects import at
 from tests.embedded.runtime.cluster import NAMESPACE, Cluster, deployment, eventually, get
