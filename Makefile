@@ -28,7 +28,7 @@ test: check cluster-build ## check, then every test of every tier, three files a
 test-fast: $(DEVELOPMENT) ## the pure tests only: seconds
 	@$(BIN)/pytest -q -m "not system and not faults and not contract and not cluster"
 
-cluster-build: $(DEVELOPMENT) ## build the Kubernetes of the tests, once per machine: 15 minutes
+cluster-build: $(DEVELOPMENT) ## build the Kubernetes of the tests, once per machine: 20 minutes
 	@$(BIN)/python -m tests.cluster build
 
 cluster-up: $(DEVELOPMENT) ## start that Kubernetes for yourself and print how to reach it

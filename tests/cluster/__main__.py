@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from subprocess import CalledProcessError
 
-from tests.cluster import binaries, claims
+from tests.cluster import binaries, claims, tensorflow
 from tests.cluster.fixtures import can_be_started
 from tests.cluster.layout import PULL_FROM
 from tests.cluster.local import LocalCluster, NotStarted, build
@@ -55,6 +55,8 @@ def _build(asked: argparse.Namespace) -> None:
     """Where no cluster can be started there is nothing to build: the tests say themselves what they need instead."""
     if can_be_started() and "POINTSMAN_TEST_KUBECONFIG" not in os.environ:
         build()
+        tensorflow.make_all()
+        tensorflow.model()
     else:
         binaries.say("no cluster is built for the tests: they use another, or say what they need")
 

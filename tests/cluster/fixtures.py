@@ -82,7 +82,7 @@ def started(directory: Path) -> Iterator[Testbed]:
 
     if not binaries.are_built():
         raise OSError(
-            "the test cluster is not built yet\nhint: run make cluster-build (a quarter of an hour, once per machine)"
+            "the test cluster is not built yet\nhint: run make cluster-build (twenty minutes, once per machine)"
         )
     cluster = LocalCluster.start()
     try:

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
+import stat
 import subprocess
 import sys
 import tarfile
@@ -105,8 +107,11 @@ def _train(root: Path) -> Path:
         subprocess.run(["tar", "--extract", "--gzip", "--file", str(layer), "--directory", str(root)], check=True)
     shutil.copytree(sample_directory() / "digits", root / "work")
     shutil.copy(PROJECT / "train.py", root / "work")
+    # TensorFlow asks /proc for its own program, and the device for where to start.
     (root / "proc").mkdir(exist_ok=True)
-    # TensorFlow asks /proc for its own program.
+    (root / "dev").mkdir(exist_ok=True)
+    os.mknod(root / "dev" / "urandom", stat.S_IFCHR | 0o666, os.makedev(1, 9))
     contained = ["unshare", "--mount", "--pid", "--fork", f"--mount-proc={root / 'proc'}", "chroot", str(root)]
-    subprocess.run([*contained, "python3", "/work/train.py", "/work", "/work/model.h5"], check=True, stderr=subprocess.DEVNULL)
+    quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
+    subprocess.run([*contained, "python3", "/work/train.py", "/work", "/work/model.h5"], env=quiet, check=True)
     return root / "work" / "model.h5"
