@@ -81,9 +81,7 @@ def started(directory: Path) -> Iterator[Testbed]:
     from tests.cluster.local import LocalCluster
 
     if not binaries.are_built():
-        raise OSError(
-            "the test cluster is not built yet\nhint: run make cluster-build (twenty minutes, once per machine)"
-        )
+        raise OSError("the test cluster is not built yet\nhint: run make cluster-build (twenty minutes, once per machine)")
     cluster = LocalCluster.start()
     try:
         layout = cluster.layout
