@@ -1,0 +1,106 @@
+"""One round of builds: every row, and in each row Pointsman, the docker SDK and the bare client, one after the other."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx2
+
+from bench.images_docker import DockerBuilder
+from bench.images_floor import BareClient
+from bench.images_project import BASE, Project
+from controller.images.manifest import blobs_of
+from controller.images.registry.builder import RegistryBuilder
+from tests.cluster import images
+from tests.cluster.docker_engine import engine
+from tests.images.base_images import MANIFEST
+from tests.images.registry_server import Registry, running_registry
+
+REPOSITORY = "bench/owner/project"
+Figures = dict[str, dict[str, list[float]]]
+"""Row, then column (`own`, `sdk`, `floor`), to seconds."""
+
+
+class Contest:
+    """Registries that hold nothing but the base, an Engine that holds nothing, and a project."""
+
+    def __init__(self, directory: Path, model: int, stack: ExitStack) -> None:
+        self._directory = directory
+        self._stack = stack
+        self._base = images.make_base()
+        self._registry, other, bare = (self._new_registry(name) for name in ("own", "sdk", "bare"))
+        self._project = Project(directory / "project", model)
+        self._project.write_dockerfile(other.address)
+        running = stack.enter_context(engine(directory / "engine", other.url))
+        self._sdk = DockerBuilder(running.socket, self._project.root, f"{other.address}/{REPOSITORY}")
+        stack.callback(self._sdk.close)
+        self._bare = BareClient(bare.address, REPOSITORY)
+        stack.callback(self._bare.close)
+        self._sent = {digest for digest, _ in blobs_of(self._manifest(*BASE.split(":")))}
+        self._bare.mount(self._sent, BASE.partition(":")[0])
+
+    @property
+    def conditions(self) -> str:
+        """What took part, beside Pointsman."""
+        return f"docker SDK {self._sdk.version}"
+
+    def run(self, figures: Figures) -> None:
+        """All rows, in the order of a project's life."""
+        cache = self._directory / "cache"
+        with self._builder(cache) as builder:
+            self._row(figures, "cold", builder, cache)
+            self._row(figures, "nothing changed", builder, cache)
+            self._project.change_code(1)
+            self._row(figures, "code change", builder, cache)
+            self._project.change_model(1)
+            self._row(figures, "file change", builder, cache)
+        self._project.change_code(2)
+        self._sdk.forget()
+        cache = self._directory / "fresh"
+        with self._builder(cache) as builder:
+            self._row(figures, "fresh builder, code change", builder, cache)
+
+    def _row(self, figures: Figures, name: str, builder: RegistryBuilder, cache: Path) -> None:
+        columns = figures.setdefault(name, {"own": [], "sdk": [], "floor": []})
+        self._project.give_model(cache)
+        with self._project.spec(f"{self._registry.address}/{REPOSITORY}") as (spec, code):
+            columns["own"].append(_seconds(lambda: builder.build(spec, code, _silent)))
+        columns["sdk"].append(_seconds(lambda: self._sdk.build(spec.tag)))
+        columns["floor"].append(_seconds(self._floor(spec.tag)))
+
+    def _floor(self, tag: str) -> Callable[[], None]:
+        """What the registry needs at least for an image of ours: its new blobs and its manifest, or a look."""
+        document = self._manifest(REPOSITORY, tag)
+        new = [digest for digest, _ in blobs_of(document) if digest not in self._sent]
+        if not new:
+            return lambda: self._bare.look(tag, MANIFEST)
+        self._sent.update(new)
+        blobs = [(digest, self._registry.blob(digest)) for digest in new]
+        return lambda: self._bare.push(blobs, json.dumps(document).encode(), tag, MANIFEST)
+
+    def _manifest(self, repository: str, tag: str) -> dict[str, object]:
+        url = f"{self._registry.url}/v2/{repository}/manifests/{tag}"
+        return dict(httpx2.get(url, headers={"accept": MANIFEST}).raise_for_status().json())
+
+    def _new_registry(self, name: str) -> Registry:
+        registry = self._stack.enter_context(running_registry(self._directory / name))
+        images.push(self._base, registry.url)
+        return registry
+
+    def _builder(self, cache: Path) -> RegistryBuilder:
+        push, pull = f"{self._registry.url}/bench", f"{self._registry.address}/bench"
+        return RegistryBuilder(push, pull, cache, mirrors={"docker.io": self._registry.url})
+
+
+def _seconds(action: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    action()
+    return time.perf_counter() - begun
+
+
+def _silent(what: str, done: int, total: int) -> None:
+    """Nobody watches."""
