@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
-from controller.images.layers import ROOT, Contents, Layer, LayerKind
+from controller.images.layers import ROOT, Layer, LayerKind
 from controller.images.layerstore import LayerStore, Make
 from controller.model.images import ImageSpec
 from controller.model.ports import CodeReader, Progress
@@ -33,6 +32,7 @@ class Build:
         self.progress = progress
         self._store = store
         self._owner = owner
+        self._makes: dict[str, Make] = {}
 
     @cached_property
     def entries(self) -> Sequence[TreeEntry]:
@@ -41,10 +41,15 @@ class Build:
 
     def layer(self, kind: LayerKind, inputs: Any, make: Make) -> Layer:
         """The layer of these inputs, made only if it is not there."""
-        if kind not in _OWNED or self._owner == ROOT:
-            return self._store.layer(kind, inputs, make, self.progress)
+        if kind in _OWNED and self._owner != ROOT:
+            inputs, make = [inputs, list(self._owner)], self._owned(make)
+        layer = self._store.layer(kind, inputs, make, self.progress)
+        self._makes[layer.digest] = make
+        return layer
 
-        def owned(scratch: Path) -> Contents:
-            return replace(make(scratch), owner=self._owner)
+    def blocks(self, layer: Layer) -> Iterator[bytes]:
+        """The bytes of a layer of this build, unverified."""
+        return self._store.blocks(layer, self._makes[layer.digest])
 
-        return self._store.layer(kind, [inputs, list(self._owner)], owned, self.progress)
+    def _owned(self, make: Make) -> Make:
+        return lambda scratch: replace(make(scratch), owner=self._owner)

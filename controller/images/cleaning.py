@@ -36,11 +36,15 @@ class _Named:
 
 
 class ImageCleaner:
-    """Cleans a layout and its builder's cache. Whoever calls owns both, and nothing is being built meanwhile."""
+    """Cleans a layout and its builder's cache. Whoever calls owns both, and nothing is being built meanwhile.
 
-    def __init__(self, layout: Path, cache: Path) -> None:
+    `unkept` is as for the builder's `LayerStore`.
+    """
+
+    def __init__(self, layout: Path, cache: Path, *, unkept: Collection[LayerKind] = ()) -> None:
         self._layout = Layout(layout)
         self._cache = cache
+        self._store = LayerStore(self._layout, cache, unkept=unkept)
 
     def remove_unnamed(self, references: Collection[str], before: float) -> None:
         """Remove all that no image of `references` (`<repository>@<digest>`) needs and that is older than `before`.
@@ -87,7 +91,7 @@ class ImageCleaner:
                     path.unlink(missing_ok=True)
         for path in _old(self._layout.partial, before):
             path.unlink(missing_ok=True)
-        LayerStore(self._layout, self._cache).forget_missing()
+        self._store.forget_missing(before)
 
     def _remove_directories(self, named: _Named, before: float) -> None:
         packages = unpacked_packages(self._cache)

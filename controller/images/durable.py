@@ -25,6 +25,13 @@ def write_durably(path: Path, data: bytes) -> None:
     rename_durably(partial, path)
 
 
+def write_whole(path: Path, data: bytes) -> None:
+    """Replace a small file that a crash of the machine may empty: its reader takes what makes no sense for absent."""
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_bytes(data)
+    partial.replace(path)
+
+
 def rename_durably(partial: Path, path: Path) -> None:
     """Move a complete file or directory to its place, and remember the move."""
     partial.replace(path)

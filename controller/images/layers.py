@@ -7,6 +7,7 @@ import tarfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Protocol
 
 from controller.images.paths import require_disjoint
@@ -21,6 +22,9 @@ ROOT = (0, 0)
 CREATED = "1980-01-02T00:00:00Z"
 _COMPRESSION = 1
 _BLOCK = 1 << 20
+_PLAIN_NAME = 100
+_PLAIN_SIZE = 8 << 30
+"""From here on a header needs more than its one block: a PAX record of the name or the size."""
 
 
 class LayerKind(StrEnum):
@@ -86,7 +90,13 @@ class Sink(Protocol):
 
 
 def write_tar(contents: Contents, sink: Sink) -> None:
-    """Write the archive: names sorted, one owner, one time, modes 0644 or 0755, PAX. Constant memory.
+    """Write the archive of `tar_blocks` to a sink."""
+    for block in tar_blocks(contents):
+        sink.write(block)
+
+
+def tar_blocks(contents: Contents) -> Iterator[bytes]:
+    """The archive: names sorted, one owner, one time, modes 0644 or 0755, PAX. Constant memory.
 
     Raises `Stalled` for paths that collide and for a file that yields more or fewer bytes than it said.
     """
@@ -94,12 +104,15 @@ def write_tar(contents: Contents, sink: Sink) -> None:
     require_disjoint(m.path for m in members)
     written = 0
     for directory in _directories(contents, members):
-        written += _write(sink, _header(directory, 0, tarfile.DIRTYPE, contents.owner, executable=True))
+        header = _header(directory, 0, tarfile.DIRTYPE, contents.owner, executable=True)
+        written += len(header)
+        yield header
     for member in members:
         header = _header(member.path, member.size, tarfile.REGTYPE, contents.owner, executable=member.executable)
-        written += _write(sink, header)
-        written += _write_file(sink, member)
-    _write(sink, bytes(tarfile.RECORDSIZE - written % tarfile.RECORDSIZE + tarfile.RECORDSIZE))
+        written += len(header) + member.size + -member.size % tarfile.BLOCKSIZE
+        yield header
+        yield from _file_blocks(member)
+    yield bytes(tarfile.RECORDSIZE - written % tarfile.RECORDSIZE + tarfile.RECORDSIZE)
 
 
 def _directories(contents: Contents, members: Sequence[Member]) -> list[str]:
@@ -124,26 +137,44 @@ def in_blocks(data: bytes) -> Callable[[], Iterator[bytes]]:
 
 
 def _header(path: str, size: int, kind: bytes, owner: tuple[int, int], *, executable: bool) -> bytes:
+    """A member's header as `tarfile` writes it; for most files a known one with another name and size."""
+    if kind == tarfile.REGTYPE and path.isascii() and len(path) <= _PLAIN_NAME and size < _PLAIN_SIZE:
+        return _filled(_template(kind, owner, executable=executable), path, size)
+    return _described(path, size, kind, owner, executable=executable)
+
+
+def _described(path: str, size: int, kind: bytes, owner: tuple[int, int], *, executable: bool) -> bytes:
     info = tarfile.TarInfo(path)
     info.uid, info.gid = owner
     info.type, info.size, info.mtime, info.mode = kind, size, MODIFIED, 0o755 if executable else 0o644
     return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict")
 
 
-def _write_file(sink: Sink, member: Member) -> int:
+@lru_cache
+def _template(kind: bytes, owner: tuple[int, int], *, executable: bool) -> bytes:
+    return _described("", 0, kind, owner, executable=executable)
+
+
+def _filled(template: bytes, path: str, size: int) -> bytes:
+    """The ustar header (POSIX.1-1988) with this name, size and sum, which counts its own eight bytes as spaces."""
+    begun = bytearray(template)
+    begun[-512 : len(path) - 512] = path.encode()
+    begun[-388:-376] = b"%011o\0" % size
+    begun[-364:-356] = b" " * 8
+    begun[-364:-357] = b"%06o\0" % sum(begun[-512:])
+    return bytes(begun)
+
+
+def _file_blocks(member: Member) -> Iterator[bytes]:
     size = 0
     for block in member.blocks():
-        size += _write(sink, block)
+        size += len(block)
         if size > member.size:
             break
+        yield block
     if size != member.size:
         raise Stalled(f"/{member.path} changed while it was read: {size} bytes where {member.size} were announced")
-    return size + _write(sink, bytes(-size % tarfile.BLOCKSIZE))
-
-
-def _write(sink: Sink, data: bytes) -> int:
-    sink.write(data)
-    return len(data)
+    yield bytes(-size % tarfile.BLOCKSIZE)
 
 
 def total_size(members: Iterable[Member]) -> int:

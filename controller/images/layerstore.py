@@ -1,18 +1,24 @@
-"""Layers that are built once: a record per input says which blob of the layout came out of it."""
+"""Layers that are built once: a record per input says which blob came out of it.
+
+The blob lies in the layout, unless it is of a kind that is not kept: then the record alone stays, and the bytes are read
+again from where they came from, by whoever turns out to need them.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from controller.images.durable import exclusive, write_durably
-from controller.images.layers import Contents, Layer, LayerKind, Member, compressed, total_size, write_tar
+from controller.images.durable import exclusive, write_durably, write_whole
+from controller.images.installed import read_blocks
+from controller.images.layers import Contents, Layer, LayerKind, Member, compressed, tar_blocks, total_size, write_tar
 from controller.images.layout import BlobWriter, Layout
 from controller.model.identity import content_hash
 from controller.model.images import FORMAT
@@ -23,11 +29,16 @@ Make = Callable[[Path], Contents]
 
 
 class LayerStore:
-    """Makes a layer unless its input was seen before and its blob is still whole. Safe for many builders at once."""
+    """Makes a layer unless its input was seen before and its blob is still whole. Safe for many builders at once.
 
-    def __init__(self, layout: Layout, cache: Path) -> None:
+    Layers of the kinds in `unkept` are only read for their digest. They must be uncompressed, the same whenever they are
+    made, and need no directory of their own.
+    """
+
+    def __init__(self, layout: Layout, cache: Path, *, unkept: Collection[LayerKind] = ()) -> None:
         self._layout = layout
         self._cache = cache
+        self._unkept = frozenset(unkept)
 
     def layer(self, kind: LayerKind, inputs: Any, make: Make, progress: Progress) -> Layer:
         """The layer of these inputs. They must name everything that its bytes depend on."""
@@ -35,16 +46,24 @@ class LayerStore:
         record = self._cache / "layers" / kind / f"{name}.json"
         known = self._recorded(record)
         if known:
-            self._layout.use(known.digest)
+            self._use(known, record)
             return known
         with exclusive(self._cache / "locks" / f"{kind}-{name}"):
             return self._recorded(record) or self._make(kind, name, record, make, progress)
 
-    def forget_missing(self) -> None:
-        """Drop the records of layers whose blobs are gone."""
+    def blocks(self, layer: Layer, make: Make) -> Iterator[bytes]:
+        """The blob's bytes, unverified: from the layout, or made once more."""
+        if layer.kind in self._unkept:
+            return tar_blocks(make(self._cache / "scratch"))
+        return read_blocks(self._layout.blob(layer.digest))
+
+    def forget_missing(self, before: float) -> None:
+        """Drop the records of layers whose blobs are gone, and of those without blobs that were last used before a time."""
         for record in (self._cache / "layers").glob("*/*.json"):
-            if self._recorded(record) is None:
-                record.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                layer = self._recorded(record)
+                if layer is None or (layer.kind in self._unkept and record.stat().st_mtime < before):
+                    record.unlink()
 
     def _recorded(self, record: Path) -> Layer | None:
         try:
@@ -53,13 +72,20 @@ class LayerStore:
             layer = Layer(**{**value, "kind": LayerKind(value["kind"])})
         except (FileNotFoundError, ValueError, TypeError, KeyError):
             return None
-        return layer if self._layout.has(layer.digest, layer.size) else None
+        return layer if layer.kind in self._unkept or self._layout.has(layer.digest, layer.size) else None
+
+    def _use(self, layer: Layer, record: Path) -> None:
+        """Note that a layer is needed now, for whoever removes what nothing has needed for long."""
+        if layer.kind not in self._unkept:
+            self._layout.use(layer.digest)
+            return
+        with suppress(FileNotFoundError):
+            os.utime(record)
 
     def _make(self, kind: LayerKind, name: str, record: Path, make: Make, progress: Progress) -> Layer:
         with self._scratch(name) as scratch:
-            contents = make(scratch)
-            with self._layout.writing(f"{kind}-{name}") as blob:
-                diff_id = _write(_reporting(kind, contents, progress), blob)
+            contents = _reporting(kind, make(scratch), progress)
+            blob, diff_id = self._read(contents) if kind in self._unkept else self._store(f"{kind}-{name}", contents)
         layer = Layer(
             kind,
             blob.digest,
@@ -71,8 +97,17 @@ class LayerStore:
             contents.warnings,
         )
         record.parent.mkdir(parents=True, exist_ok=True)
-        write_durably(record, json.dumps(asdict(layer)).encode())
+        write = write_durably if self._layout.synced else write_whole
+        write(record, json.dumps(asdict(layer)).encode())
         return layer
+
+    def _read(self, contents: Contents) -> tuple[BlobWriter, str]:
+        blob = BlobWriter(_Nowhere())
+        return blob, _write(contents, blob)
+
+    def _store(self, name: str, contents: Contents) -> tuple[BlobWriter, str]:
+        with self._layout.writing(name) as blob:
+            return blob, _write(contents, blob)
 
     @contextmanager
     def _scratch(self, name: str) -> Iterator[Path]:
@@ -84,6 +119,16 @@ class LayerStore:
             shutil.rmtree(left, ignore_errors=True)
         with tempfile.TemporaryDirectory(prefix=prefix, dir=parent, ignore_cleanup_errors=True) as directory:
             yield Path(directory)
+
+
+class _Nowhere:
+    """Where bytes go that are only counted."""
+
+    def write(self, data: bytes, /) -> int:
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing waits."""
 
 
 def _write(contents: Contents, blob: BlobWriter) -> str:

@@ -55,7 +55,7 @@ class Layout:
 
     def __init__(self, root: Path, *, synced: bool = True) -> None:
         self.root = root
-        self._synced = synced
+        self.synced = synced
         self.blobs = root / "blobs" / "sha256"
         self.partial = root / "partial"
 
@@ -87,12 +87,12 @@ class Layout:
             with partial.open("wb") as file:
                 writer = BlobWriter(file)
                 yield writer
-                if self._synced:
+                if self.synced:
                     file.flush()
                     os.fsync(file.fileno())
             target = self.blob(writer.digest)
             target.parent.mkdir(parents=True, exist_ok=True)
-            rename_durably(partial, target)
+            rename_durably(partial, target) if self.synced else partial.replace(target)
         finally:
             partial.unlink(missing_ok=True)
 

@@ -18,11 +18,10 @@ from controller.images.base import port_complaint, restricted_complaint
 from controller.images.build import Build
 from controller.images.cleaning import ImageCleaner
 from controller.images.durable import disk_errors, exclusive
-from controller.images.files import FileCache
+from controller.images.files import FileCache, cached
 from controller.images.host import HOST
-from controller.images.installed import read_blocks
 from controller.images.installer import Installer
-from controller.images.layers import Layer
+from controller.images.layers import Layer, LayerKind
 from controller.images.layerstore import LayerStore
 from controller.images.layout import Layout
 from controller.images.manifest import base_digest_of, configuration, manifest, user_of, warnings_of
@@ -41,6 +40,9 @@ from controller.model.ports import CodeReader, Progress
 _BASES = "bases"
 _IMAGE = "image"
 """The note on an image of ours, beside those on bases."""
+
+_UNKEPT = (LayerKind.FILE,)
+"""Models are large, and lie in the registry soon: they are not kept here a second time as layers."""
 
 
 class RegistryBuilder:
@@ -73,7 +75,7 @@ class RegistryBuilder:
         self._parallel = parallel
         self._cache = cache
         self._layout = Layout(cache / "layout", synced=False)
-        self._store = LayerStore(self._layout, cache)
+        self._store = LayerStore(self._layout, cache, unkept=_UNKEPT)
         self._files = FileCache(cache, verify=verify)
         self._installer = Installer(environment=environment, cache=cache / "uv")
         self._bases = Bases(cache)
@@ -123,7 +125,7 @@ class RegistryBuilder:
 
     def clean(self, before: float) -> None:
         """Give back the disk of layers last used before a time (seconds since the epoch); they are made again when needed."""
-        ImageCleaner(self._layout.root, self._cache).remove_unnamed((), before)
+        ImageCleaner(self._layout.root, self._cache, unkept=_UNKEPT).remove_unnamed((), before)
         self._bases.forget(_IMAGE, before)
         self._installer.prune(before)
 
@@ -134,7 +136,7 @@ class RegistryBuilder:
         base = self._base(spec, tick)
         build = Build(spec, code, self._store, progress, base.base.owner)
         layers = own_layers(build, self._files, self._installer, lambda: find_python(self._bases, base, spec.platform))
-        self._publish(spec, base, layers, tick)
+        self._publish(build, base, layers, tick)
 
     def _base(self, spec: ImageSpec, tick: Tick) -> FoundBase:
         """The base at the digest that the unit remembers, else at the one that its name leads to now."""
@@ -145,13 +147,14 @@ class RegistryBuilder:
             reference = replace(reference, digest=spec.base_digest)
         return self._bases.find(reference, self._registries.origin(reference, tick), spec.platform)
 
-    def _publish(self, spec: ImageSpec, found: FoundBase, layers: Sequence[Layer], tick: Tick) -> None:
+    def _publish(self, build: Build, found: FoundBase, layers: Sequence[Layer], tick: Tick) -> None:
+        spec = build.spec
         config = _canonical(configuration(spec, layers, found.base))
         config_digest = digest_of(config)
         document = _canonical(manifest(spec, (config_digest, len(config)), layers, found.base))
         blobs = [
             *(Blob(item["digest"], item["size"], origin=found.origin) for item in found.base.layers),
-            *(Blob(layer.digest, layer.size, partial(self._content, layer)) for layer in layers),
+            *(Blob(layer.digest, layer.size, partial(self._content, build, layer)) for layer in layers),
             Blob(config_digest, len(config), lambda: iter((config,))),
         ]
         client = RegistryClient(self._registries.session(self._location), tick)
@@ -159,18 +162,19 @@ class RegistryBuilder:
         pusher = Pusher(client, self._repository(spec), bases, self._known, parallel=self._parallel)
         pusher.push(blobs, document, spec.tag)
 
-    def _content(self, layer: Layer) -> Iterator[bytes]:
-        """A layer's bytes; one that was damaged on this disk goes, so that it is made again."""
-        path = self._layout.blob(layer.digest)
+    def _content(self, build: Build, layer: Layer) -> Iterator[bytes]:
+        """A layer's bytes; what was damaged on this disk goes, so that it is made or fetched again."""
         digest = hashlib.sha256()
         try:
-            for block in read_blocks(path):
+            for block in build.blocks(layer):
                 digest.update(block)
                 yield block
         except FileNotFoundError as error:
             raise Transient(f"the layer {layer.digest} is no longer on the disk", hint="it is built again") from error
         if f"sha256:{digest.hexdigest()}" != layer.digest:
-            path.unlink(missing_ok=True)
+            self._layout.blob(layer.digest).unlink(missing_ok=True)
+            if layer.source:
+                cached(self._cache, layer.source).unlink(missing_ok=True)
             raise Transient(f"the layer {layer.digest} is damaged on the disk", hint="it is built again")
 
     def _repository(self, spec: ImageSpec) -> str:
