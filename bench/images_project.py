@@ -22,7 +22,8 @@ from controller.source.repository import Repository
 FILES = 200
 BASE = "library/python:3.11"
 MODEL = "models/weights.bin"
-_LINES = 100
+_LINES = 75
+_LINE = "def step_{0}_{1}(values, scale={2}):\n    return [value * scale + {3} for value in values]\n"
 _WEIGHTS = 1 << 20
 _DOCKERFILE = """\
 FROM {base}
@@ -34,17 +35,21 @@ CMD ["python", "serve.py"]
 
 
 class Project:
-    """A Docker context at `root` whose `code` is a repository, with a model of `size` MiB beside it."""
+    """A Docker context at `root` whose `code` is a repository, with a model of `size` MiB beside it.
 
-    def __init__(self, root: Path, size: int) -> None:
+    It is made, unless `sha256` names the model of one that is there.
+    """
+
+    def __init__(self, root: Path, size: int, sha256: str = "") -> None:
         self.root = root
+        self.sha256 = sha256
         self._code = root / "code"
         self._model = root / "model.bin"
         self._size = size
-        self._sha256 = ""
-        self._write_code()
-        self.change_model(0)
-        (root / ".dockerignore").write_text("code/.git\n")
+        if not sha256:
+            self._write_code()
+            self.change_model(0)
+            (root / ".dockerignore").write_text("code/.git\n")
 
     def write_dockerfile(self, registry: str) -> None:
         """What a tool that drives Docker is given; the file that changes least comes first."""
@@ -64,11 +69,11 @@ class Project:
                 digest.update(block)
                 file.write(block)
         new.replace(self._model)
-        self._sha256 = digest.hexdigest()
+        self.sha256 = digest.hexdigest()
 
     def give_model(self, cache: Path) -> None:
         """Put the model where a builder keeps what it has fetched."""
-        place = cached(cache, self._sha256)
+        place = cached(cache, self.sha256)
         place.parent.mkdir(parents=True, exist_ok=True)
         if not place.exists():
             os.link(self._model, place)
@@ -82,7 +87,7 @@ class Project:
         code = Codebase(objects, str(self._code), "", "pointsman").at(self._git("rev-parse", "HEAD^{tree}"))
         objects.close()
         assert code is not None
-        files = {MODEL: FileContent(url="https://models.invalid/weights.bin", sha256=self._sha256)}
+        files = {MODEL: FileContent(url="https://models.invalid/weights.bin", sha256=self.sha256)}
         try:
             yield (
                 ImageSpec(repository, "python:3.11", "linux/amd64", code.tree, "python serve.py", 8000, files),
@@ -94,10 +99,10 @@ class Project:
     def _write_code(self) -> None:
         package = self._code / "package"
         package.mkdir(parents=True)
+        source = random.Random(0)
         for number in range(FILES - 1):
-            lines = (f"{n}:{hashlib.sha256(f'{number}.{n}'.encode()).hexdigest()}" for n in range(_LINES))
-            values = "\n".join(f'    "{line}",' for line in lines)
-            (package / f"module_{number}.py").write_text(f"VALUES = (\n{values}\n)\n")
+            lines = (_LINE.format(number, line, source.randrange(10**6), source.random()) for line in range(_LINES))
+            (package / f"module_{number}.py").write_text("".join(lines))
         self._git("init", "--quiet")
         self.change_code(0)
 

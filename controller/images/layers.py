@@ -22,6 +22,7 @@ ROOT = (0, 0)
 CREATED = "1980-01-02T00:00:00Z"
 _COMPRESSION = 1
 _BLOCK = 1 << 20
+_JOINED = 64 << 10
 _PLAIN_NAME = 100
 _PLAIN_SIZE = 8 << 30
 """From here on a header needs more than its one block: a PAX record of the name or the size."""
@@ -90,9 +91,23 @@ class Sink(Protocol):
 
 
 def write_tar(contents: Contents, sink: Sink) -> None:
-    """Write the archive of `tar_blocks` to a sink."""
-    for block in tar_blocks(contents):
+    """Write the archive of `tar_blocks` to a sink, in few calls however small its files are."""
+    for block in joined(tar_blocks(contents)):
         sink.write(block)
+
+
+def joined(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes, small blocks gathered to larger ones."""
+    gathered = bytearray()
+    for block in blocks:
+        if gathered or len(block) < _JOINED:
+            gathered += block
+        else:
+            yield block
+        if len(gathered) >= _JOINED:
+            yield bytes(gathered)
+            gathered.clear()
+    yield bytes(gathered)
 
 
 def tar_blocks(contents: Contents) -> Iterator[bytes]:

@@ -19,6 +19,10 @@ TREE_LIMIT = 16 << 20
 """Bytes of one directory: about 300,000 files. A larger one is an attack."""
 
 REMEMBERED_TREES = 8192
+REMEMBERED_SIZES = 8192
+ASKED = 256
+"""Objects that are asked for before the first answer is read: questions and answers fit into the pipes (64 KiB each)."""
+
 REGULAR, EXECUTABLE, SYMLINK, DIRECTORY, SUBMODULE = "100644", "100755", "120000", "040000", "160000"
 FILES = frozenset({REGULAR, EXECUTABLE, "100664"})
 _ID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?\Z")
@@ -66,6 +70,7 @@ class ObjectReader:
         self._processes: dict[str, Popen[bytes]] = {}
         self._trees: dict[str, tuple[Entry, ...]] = {}
         self._entries: dict[Entry, Entry] = {}
+        self._sized: dict[str, Info] = {}
         self._uses = self._uses_before = 0
 
     def __enter__(self) -> Self:
@@ -95,9 +100,17 @@ class ObjectReader:
 
     def infos(self, ids: list[str]) -> dict[str, Info]:
         """Type and size of many objects at once; missing ones are left out."""
-        output = self.git.run("cat-file", "--batch-check", stdin="".join(f"{_checked(i)}\n" for i in ids).encode())
-        found = (_parsed(line) for line in output.splitlines())
-        return {asked: info for asked, info in zip(ids, found, strict=True) if info}
+        found: dict[str, Info] = {}
+        with self._lock:
+            for start in range(0, len(ids), ASKED):
+                some = ids[start : start + ASKED]
+                process = self._ask("--batch-check", *some)
+                infos = [self._answer(process, id) for id in some]
+                found.update((id, info) for id, info in zip(some, infos, strict=True) if info)
+            if len(self._sized) + len(found) > REMEMBERED_SIZES:
+                self._sized.clear()
+            self._sized.update(list(found.items())[:REMEMBERED_SIZES])
+        return found
 
     def blob(self, id: str, limit: int) -> bytes | None:
         """A file's bytes; None when it is missing, no file, or larger than `limit`."""
@@ -107,7 +120,7 @@ class ObjectReader:
 
     def blocks(self, id: str) -> Iterator[bytes]:
         """A file's bytes of any size, in blocks. Raises `Stalled` when it is missing."""
-        info = self.info(id)
+        info = self._sized.get(id) or self.info(id)
         if info is None or info.type != "blob":
             raise Stalled(f"git object {id} is missing", hint="git fsck")
         if info.size <= BLOCK:
@@ -178,18 +191,26 @@ class ObjectReader:
         return data[:-1]
 
     def _header(self, mode: str, id: str) -> tuple[Info | None, Popen[bytes]]:
+        process = self._ask(mode, id)
+        return self._answer(process, id), process
+
+    def _ask(self, mode: str, *ids: str) -> Popen[bytes]:
+        """Ask for all of these, `ASKED` at most; the answers come in the same order."""
         process = self._processes.get(mode) or self._processes.setdefault(mode, self.git.start("cat-file", mode, stdin=True))
         request = opened(process.stdin)
         self._uses += 1
         try:
-            request.write(f"{_checked(id)}\n".encode())
+            request.write("".join(f"{_checked(id)}\n" for id in ids).encode())
             request.flush()
         except BrokenPipeError as error:
-            raise self._broken(id) from error
+            raise self._broken(ids[0]) from error
+        return process
+
+    def _answer(self, process: Popen[bytes], id: str) -> Info | None:
         line = opened(process.stdout).readline()
         if not line.startswith(id.encode()):  # ended, or out of step since a read was interrupted
             raise self._broken(id)
-        return _parsed(line), process
+        return _parsed(line)
 
     def _broken(self, id: str) -> Transient:
         self.close()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from controller.images.base import Base
-from controller.images.durable import exclusive, write_durably
+from controller.images.durable import exclusive, write_durably, write_whole
 from controller.images.registry.client import INDEXES, Manifest
 from controller.images.registry.push import Origin
 from controller.images.registry.reference import Reference, require_digest
@@ -68,12 +68,13 @@ class Bases:
         """What was found out about a base before, by `name`."""
         return _read(self._path(digest, name))
 
-    def remember(self, digest: str, name: str, value: Mapping[str, Any]) -> None:
-        """Keep something that follows from a base's digest."""
+    def remember(self, digest: str, name: str, value: Mapping[str, Any], *, durable: bool = True) -> None:
+        """Keep something that follows from a base's digest; what can be asked again need not survive a crash of the machine."""
         path = self._path(digest, name)
         path.parent.mkdir(parents=True, exist_ok=True)
+        write = write_durably if durable else write_whole
         with exclusive(self._cache / "locks" / f"base-{path.name}"):
-            write_durably(path, json.dumps(value).encode())
+            write(path, json.dumps(value).encode())
 
     def forget(self, name: str, before: float) -> None:
         """Drop the notes of this `name` that are older than a time (seconds since the epoch); they are found out anew."""

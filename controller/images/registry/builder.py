@@ -107,7 +107,7 @@ class RegistryBuilder:
             if found is None:
                 return None
             document = found.document
-            self._bases.remember(digest, _IMAGE, document)
+            self._bases.remember(digest, _IMAGE, document, durable=False)
         return Image(spec.key, f"{spec.repository}@{digest}", digest, base_digest_of(document), self._warnings(spec, document))
 
     def build(self, spec: ImageSpec, code: CodeReader, progress: Progress) -> Image:
@@ -151,7 +151,7 @@ class RegistryBuilder:
         spec = build.spec
         config = _canonical(configuration(spec, layers, found.base))
         config_digest = digest_of(config)
-        document = _canonical(manifest(spec, (config_digest, len(config)), layers, found.base))
+        document = manifest(spec, (config_digest, len(config)), layers, found.base)
         blobs = [
             *(Blob(item["digest"], item["size"], origin=found.origin) for item in found.base.layers),
             *(Blob(layer.digest, layer.size, partial(self._content, build, layer)) for layer in layers),
@@ -160,7 +160,8 @@ class RegistryBuilder:
         client = RegistryClient(self._registries.session(self._location), tick)
         bases = self._location.below(_BASES)
         pusher = Pusher(client, self._repository(spec), bases, self._known, parallel=self._parallel)
-        pusher.push(blobs, document, spec.tag)
+        digest = pusher.push(blobs, _canonical(document), spec.tag)
+        self._bases.remember(digest, _IMAGE, document, durable=False)
 
     def _content(self, build: Build, layer: Layer) -> Iterator[bytes]:
         """A layer's bytes; what was damaged on this disk goes, so that it is made or fetched again."""

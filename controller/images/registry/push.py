@@ -20,6 +20,7 @@ PARALLEL = 4
 """Uploads at a time; more break some registries (https://github.com/GoogleContainerTools/jib/issues/4301)."""
 
 _TRIES = 3
+_SMALL = 512 << 10
 _LOG = logging.getLogger(__name__)
 
 Content = Callable[[], Iterator[bytes]]
@@ -106,7 +107,7 @@ class Pusher:
 
     def _place(self, client: RegistryClient, blob: Blob, believe: bool) -> None:
         mark = (self._repository, blob.digest)
-        if believe and (mark in self._known or client.has_blob(*mark)):
+        if believe and (mark in self._known or (not _is_quickly_sent(blob) and client.has_blob(*mark))):
             self._known.add(*mark)
             return
         if blob.content is not None:
@@ -138,6 +139,11 @@ class Pusher:
             client.cancel(upload)
             return False
         return client.has_blob(self._repository, blob.digest)
+
+
+def _is_quickly_sent(blob: Blob) -> bool:
+    """Whether asking for a blob would take as long as sending it; a registry keeps it once however often it comes."""
+    return blob.content is not None and blob.size <= _SMALL
 
 
 def _until(failed: threading.Event, tick: Callable[[], None]) -> Callable[[], None]:
