@@ -6,17 +6,19 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx2
 
 from bench.images_docker import DockerBuilder
 from bench.images_floor import BareClient
-from bench.images_project import BASE, Project
+from bench.images_project import BASE, Project, silent
 from controller.images.manifest import blobs_of
 from controller.images.registry.builder import RegistryBuilder
 from tests.cluster import images
-from tests.cluster.docker_engine import engine
+from tests.docker_engine.engine import running_engine
 from tests.images.base_images import MANIFEST
 from tests.images.registry_server import Registry, running_registry
 
@@ -31,15 +33,16 @@ class Contest:
     def __init__(self, directory: Path, model: int, stack: ExitStack) -> None:
         self._directory = directory
         self._stack = stack
-        self._base = images.make_base()
+        images.make_base()
         self._registry, other, bare = (self._new_registry(name) for name in ("own", "sdk", "bare"))
         self._project = Project(directory / "project", model)
         self._project.write_dockerfile(other.address)
-        running = stack.enter_context(engine(directory / "engine", other.url))
+        running = stack.enter_context(running_engine(directory / "engine"))
         self._sdk = DockerBuilder(running.socket, self._project.root, f"{other.address}/{REPOSITORY}")
         stack.callback(self._sdk.close)
         self._bare = BareClient(bare.address, REPOSITORY)
         stack.callback(self._bare.close)
+        self._base_digest = ""
         self._sent = {digest for digest, _ in blobs_of(self._manifest(*BASE.split(":")))}
         self._bare.mount(self._sent, BASE.partition(":")[0])
 
@@ -68,7 +71,11 @@ class Contest:
         columns = figures.setdefault(name, {"own": [], "sdk": [], "floor": []})
         self._project.give_model(cache)
         with self._project.spec(f"{self._registry.address}/{REPOSITORY}") as (spec, code):
-            columns["own"].append(_seconds(lambda: builder.build(spec, code, _silent)))
+            known = replace(spec, base_digest=self._base_digest)
+            columns["own"].append(_seconds(lambda: builder.build(known, code, silent)))
+            found = builder.find(spec)
+            assert found is not None
+            self._base_digest = found.base_digest
         columns["sdk"].append(_seconds(lambda: self._sdk.build(spec.tag)))
         columns["floor"].append(_seconds(self._floor(spec.tag)))
 
@@ -82,13 +89,13 @@ class Contest:
         blobs = [(digest, self._registry.blob(digest)) for digest in new]
         return lambda: self._bare.push(blobs, json.dumps(document).encode(), tag, MANIFEST)
 
-    def _manifest(self, repository: str, tag: str) -> dict[str, object]:
+    def _manifest(self, repository: str, tag: str) -> dict[str, Any]:
         url = f"{self._registry.url}/v2/{repository}/manifests/{tag}"
         return dict(httpx2.get(url, headers={"accept": MANIFEST}).raise_for_status().json())
 
     def _new_registry(self, name: str) -> Registry:
         registry = self._stack.enter_context(running_registry(self._directory / name))
-        images.push(self._base, registry.url)
+        images.push(images.base(), registry.url)
         return registry
 
     def _builder(self, cache: Path) -> RegistryBuilder:
@@ -100,7 +107,3 @@ def _seconds(action: Callable[[], object]) -> float:
     begun = time.perf_counter()
     action()
     return time.perf_counter() - begun
-
-
-def _silent(what: str, done: int, total: int) -> None:
-    """Nobody watches."""

@@ -21,7 +21,8 @@ MODEL = 2048
 
 def main(model: int = MODEL) -> None:
     with TemporaryDirectory(prefix="bench-") as directory, running_registry(Path(directory) / "registry") as registry:
-        images.push(images.make_base(), registry.url)
+        images.make_base()
+        images.push(images.base(), registry.url)
         project = Project(Path(directory) / "project", model)
         project.give_model(Path(directory) / "cache")
         build = [sys.executable, "-m", "bench.images_once", directory, registry.address, REPOSITORY, project.sha256]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from bench.images_project import Project
+from bench.images_project import Project, silent
 from bench.usage import peak_memory
 from controller.images.registry.builder import RegistryBuilder
 
@@ -18,7 +18,7 @@ def main(directory: str, address: str, repository: str, sha256: str) -> None:
         RegistryBuilder(push, pull, cache, mirrors={"docker.io": f"http://{address}"}) as builder,
         project.spec(f"{address}/{repository}") as (spec, code),
     ):
-        builder.build(spec, code, lambda what, done, total: None)
+        builder.build(spec, code, silent)
     print(f"peak {peak_memory():.1f} MiB, of which {before:.1f} MiB are Python and what was imported")
 
 

@@ -1,4 +1,4 @@
-"""The project that image builders are compared with: 200 files of code in git and one model of float32 weights, on this disk."""
+"""The project that image builders are compared with: 200 files of code in git, and one model of float32 weights."""
 
 from __future__ import annotations
 
@@ -110,6 +110,10 @@ class Project:
         command = ["git", "-c", "user.name=bench", "-c", "user.email=bench@example.com", "-c", "gc.auto=0", *arguments]
         done = subprocess.run(command, cwd=self._code, env=ENVIRONMENT, check=True, capture_output=True, text=True)
         return done.stdout.strip()
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """A progress that nobody watches."""
 
 
 def _weights(size: int, revision: int) -> Iterator[bytes]:

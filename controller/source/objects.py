@@ -105,12 +105,17 @@ class ObjectReader:
             for start in range(0, len(ids), ASKED):
                 some = ids[start : start + ASKED]
                 process = self._ask("--batch-check", *some)
-                infos = [self._answer(process, id) for id in some]
-                found.update((id, info) for id, info in zip(some, infos, strict=True) if info)
-            if len(self._sized) + len(found) > REMEMBERED_SIZES:
-                self._sized.clear()
-            self._sized.update(list(found.items())[:REMEMBERED_SIZES])
+                answers = [self._answer(process, asked) for asked in some]
+                found.update((asked, info) for asked, info in zip(some, answers, strict=True) if info)
+            self._remember(found)
         return found
+
+    def _remember(self, found: dict[str, Info]) -> None:
+        """Sizes that `blocks` need not ask for again."""
+        if len(self._sized) + len(found) > REMEMBERED_SIZES:
+            self._sized.clear()
+        if len(found) <= REMEMBERED_SIZES:
+            self._sized.update(found)
 
     def blob(self, id: str, limit: int) -> bytes | None:
         """A file's bytes; None when it is missing, no file, or larger than `limit`."""
@@ -200,7 +205,7 @@ class ObjectReader:
         request = opened(process.stdin)
         self._uses += 1
         try:
-            request.write("".join(f"{_checked(id)}\n" for id in ids).encode())
+            request.write("".join(f"{_checked(asked)}\n" for asked in ids).encode())
             request.flush()
         except BrokenPipeError as error:
             raise self._broken(ids[0]) from error

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import gzip
+import tarfile
 from io import BytesIO
+from itertools import islice
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from image_examples import members_of
 
-from controller.images.layers import MODIFIED, Contents, Member, compressed, in_blocks, write_tar
+from controller.images.layers import MODIFIED, Contents, Member, compressed, in_blocks, joined, tar_blocks, write_tar
 from controller.model.errors import Stalled
 
 pytestmark = pytest.mark.pure
@@ -53,12 +57,37 @@ def test_long_and_foreign_names_survive(name: str) -> None:
 
 
 def test_more_than_8_gib_fit_into_the_header() -> None:
-    out = BytesIO()
     huge = Member("valohai/code/model", 9 << 30, lambda: iter([b"only a beginning"]))
     with pytest.raises(Stalled, match="changed while it was read"):
-        write_tar(Contents("/valohai/code", [huge]), out)
-    header = out.getvalue()[: -len(b"only a beginning")]
+        list(tar_blocks(Contents("/valohai/code", [huge])))
+    header = next(islice(tar_blocks(Contents("/valohai/code", [huge])), 1, None))
     assert b"size=9663676416\n" in header
+
+
+@given(
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=120),
+    st.integers(0, 9 << 30),
+    st.booleans(),
+    st.sampled_from([0, 1000, 3_000_000]),
+)
+@example("n" * 86, (8 << 30) - 1, True, 0)
+@example("n" * 87, 8 << 30, False, 3_000_000)
+def test_headers_are_those_of_tarfile(name: str, size: int, executable: bool, owner: int) -> None:
+    info = tarfile.TarInfo(f"valohai/code/{name}")
+    info.size, info.mtime, info.mode = size, MODIFIED, 0o755 if executable else 0o644
+    info.uid = info.gid = owner
+    file = Member(info.name, size, lambda: iter(()), executable)
+    blocks = tar_blocks(Contents("/valohai/code", [file], owner=(owner, owner)))
+    headers = list(islice(blocks, 2 + (owner != 0) * name.count("/")))
+    assert headers[-1] == info.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict")
+
+
+@given(st.lists(st.integers(0, 150_000), max_size=8))
+def test_joined_blocks_are_the_same_bytes_in_fewer_calls(sizes: list[int]) -> None:
+    blocks = [bytes([n]) * size for n, size in enumerate(sizes)]
+    found = list(joined(blocks))
+    assert b"".join(found) == b"".join(blocks)
+    assert len(found) <= 1 + sum(sizes) // (64 << 10)
 
 
 @pytest.mark.parametrize("data", [b"", b"x" * 511, b"x" * 512, b"x" * 513, b"x" * 10240, b"x" * (3 << 20)])
