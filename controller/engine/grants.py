@@ -21,17 +21,19 @@ from controller.model.diagnostics import PROJECT, Diagnostic, Location, Severity
 class Granted:
     """A source with what it may use: `projects` are patterns of `owner/project`, `targets` patterns of names.
 
-    `bases` are the images that its versions may build on.
+    `bases` are the images that its versions may build on, `indexes` the names of package indexes.
     """
 
     source: Source
     projects: tuple[str, ...] = ("*/*",)
     targets: tuple[str, ...] = ("*",)
     bases: BaseGrants = ANY_BASE
+    indexes: tuple[str, ...] = ()
 
 
 def granted_state(declared: DeclaredState, granted: Granted, placing: Placing, directory: str) -> DeclaredState:
     """What is declared, without what is claimed in vain; `directory` is the declared one, for the places of mistakes."""
+    declared = replace(declared, indexes=granted.indexes)
     project = f"{declared.owner}/{declared.project}"
     if declared.owner and not _allows(granted.projects, project):
         return without_project(declared, _ungranted_project(project, directory))

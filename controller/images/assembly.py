@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from controller.images.build import Build
 from controller.images.code import code_layer
-from controller.images.dependencies import Python, dependency_layer
+from controller.images.dependencies import dependency_layer
 from controller.images.files import FileCache, file_layer
-from controller.images.installer import Installer
+from controller.images.installer import Installer, Python
 from controller.images.layers import Layer
 from controller.images.own import own_layer
 

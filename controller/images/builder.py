@@ -8,11 +8,10 @@ from pathlib import Path
 
 from controller.images.assembly import own_layers
 from controller.images.build import Build
-from controller.images.dependencies import Python
 from controller.images.durable import disk_errors, exclusive
 from controller.images.files import FileCache
 from controller.images.host import HOST, host_base, python_version
-from controller.images.installer import Installer
+from controller.images.installer import Installer, Python
 from controller.images.layers import Layer
 from controller.images.layerstore import LayerStore
 from controller.images.layout import MANIFEST_TYPE, Layout

@@ -3,35 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from controller.images.build import Build
-from controller.images.host import base_interpreter
+from controller.images.installations import FromLock, FromRequirements
 from controller.images.installed import installed_distributions, installed_members
-from controller.images.installer import Installer
+from controller.images.installer import Installer, Python
 from controller.images.layers import Contents, Layer, LayerKind
+from controller.images.locked import PROJECT, Lock
 from controller.images.paths import layer_path
-from controller.images.requirements import MAIN, Requirements, collect
-from controller.images.wsgi import SERVER, wsgi_requirement
+from controller.images.requirements import LOCK, MAIN, PLAIN, Requirements, collect
+from controller.model.errors import Stalled
 from controller.model.images import OWN_DIRECTORY
 
 PACKAGES = f"{OWN_DIRECTORY}/python"
 """Where the packages lie in an image: one directory for `sys.path`, its scripts in `bin`."""
 
 _LARGEST = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Python:
-    """The Python that packages are for: `version` is `major.minor`.
-
-    `identity` stands for it in a layer's inputs, `options` are what an installation for it needs.
-    """
-
-    version: str
-    identity: str
-    options: tuple[str, ...] = ()
+_LARGEST_LOCK = 1 << 24
+_OF_TOOLS = ("uv.toml", PROJECT)
+"""Files of the code that would tell uv where packages come from, whoever runs it."""
 
 
 def dependency_layer(build: Build, installer: Installer, find_python: Callable[[], Python]) -> Layer | None:
@@ -40,33 +32,38 @@ def dependency_layer(build: Build, installer: Installer, find_python: Callable[[
     `find_python` may have to read the base, so it is asked only for a layer that is needed.
     """
     spec = build.spec
-    requirements = _requirements(build)
-    server = spec.wsgi and SERVER not in requirements.names
-    if not requirements.files and not server:
+    tick = partial(build.progress, f"installing requirements of {spec.name}" if spec.name else "installing requirements", 0, 0)
+    requirements = Requirements() if spec.locked else _requirements(build)
+    if not (spec.locked or requirements.files or spec.wsgi):
         return None
-    python = find_python()
-    extra = [wsgi_requirement(python.version)] if server else []
-    installed_code = [list(entry) for entry in spec.code.entries] if requirements.needs_code else None
-    inputs = [python.identity, spec.platform, requirements.files, extra, installed_code]
-
-    def tick() -> None:
-        build.progress(f"installing requirements of {spec.name}" if spec.name else "installing requirements", 0, 0)
+    python, indexes = find_python(), installer.indexes(spec.indexes)
+    export = partial(installer.export, tick=tick)
+    wanted = (
+        FromLock(_lock(build), python, indexes, export, wsgi=spec.wsgi)
+        if spec.locked
+        else FromRequirements(requirements, python, indexes, wsgi=spec.wsgi)
+    )
+    installed_code = [list(entry) for entry in spec.code.entries] if wanted.needs_code else None
+    inputs = [python.identity, spec.platform, *wanted.inputs, installed_code]
 
     def make(scratch: Path) -> Contents:
-        tree = scratch / "code"
-        _write_sources(tree, requirements, _files(build) if requirements.needs_code else ())
-        (scratch / "server.txt").write_text("".join(f"{line}\n" for line in extra))
-        sources = [tree / MAIN] if requirements.files else []
-        sources += [scratch / "server.txt"] if extra else []
-        target = scratch / "target"
-        installer.install(sources, target, base_interpreter(), tree, tick, options=python.options)
+        tree, target = scratch / "code", scratch / "target"
+        _write_sources(tree, wanted.files, _files(build, python) if wanted.needs_code else ())
+        for run in wanted.runs(scratch, tree):
+            installer.install(run, target, python, tick)
         return Contents(OWN_DIRECTORY, installed_members(target, PACKAGES), distributions=installed_distributions(target))
 
-    return build.layer(LayerKind.DEPENDENCIES, inputs, make)
+    return build.layer(LayerKind.DEPENDENCIES, inputs if indexes is None else [*inputs, indexes.identity], make)
+
+
+def _lock(build: Build) -> Lock:
+    return Lock(_text(build, LOCK, _LARGEST_LOCK), _text(build, PROJECT, _LARGEST))
 
 
 def _requirements(build: Build) -> Requirements:
-    found = collect(build.spec.requirements or "", _reader(build))
+    names = {path for path, _, _ in build.spec.code.entries}
+    main = MAIN if MAIN in names or PLAIN not in names else PLAIN
+    found = collect(build.spec.requirements or "", _reader(build), main)
     return found if any(found.files.values()) else Requirements()
 
 
@@ -82,16 +79,27 @@ def _reader(build: Build) -> Callable[[str], str | None]:
     return read
 
 
-def _files(build: Build) -> Iterable[tuple[str, Iterable[bytes]]]:
-    return ((entry.path, build.code.read(entry.blob)) for entry in build.entries)
+def _text(build: Build, path: str, limit: int) -> str:
+    """A file beside the lock, or the lock itself."""
+    entry = next((e for e in build.entries if e.path == path), None)
+    if entry is None:
+        raise Stalled(f"the code has uv.lock, but no {path} beside it", hint=f"commit {path}, or requirements-deployment.txt")
+    if entry.size > limit:
+        raise Stalled(f"{path} has more than {limit >> 20} MiB", hint="make it smaller")
+    return b"".join(build.code.read(entry.blob)).decode(errors="replace")
 
 
-def _write_sources(tree: Path, requirements: Requirements, files: Iterable[tuple[str, Iterable[bytes]]]) -> None:
+def _files(build: Build, python: Python) -> Iterable[tuple[str, Iterable[bytes]]]:
+    kept = (entry for entry in build.entries if not (python.only_wheels and entry.path in _OF_TOOLS))
+    return ((entry.path, build.code.read(entry.blob)) for entry in kept)
+
+
+def _write_sources(tree: Path, requirements: dict[str, str], files: Iterable[tuple[str, Iterable[bytes]]]) -> None:
     """Write the code, where it is installed itself, and over it the requirement files as they were understood."""
     tree.mkdir()
     for path, blocks in files:
         _write(tree, path, blocks)
-    for path, text in requirements.files.items():
+    for path, text in requirements.items():
         _write(tree, path, [text.encode()])
 
 

@@ -1,58 +1,31 @@
-"""Runs `uv pip install --target`: in its own process group, with a deadline, and with its errors in our words."""
+"""Installs requirement files into a directory with uv, from the indexes that a source may use."""
 
 from __future__ import annotations
 
 import os
 import re
-import signal
 import subprocess
-import sysconfig
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from uv import find_uv_bin
 
-from controller.loading.printable import shown
-from controller.model.errors import PointsmanError, Stalled, Transient
+from controller.images.host import base_interpreter
+from controller.images.indexes import Indexes, UvConfiguration, granted_indexes
+from controller.images.installer_words import Circumstances, failure
+from controller.images.uv_process import UvRun, end_of, run_uv
+from controller.model.configuration import PackageIndex
+from controller.model.errors import Stalled
+from controller.model.identity import content_hash
 
-# Python 3.11 fills these without a lock, and a second thread reads them half full: so here, while one thread imports.
-sysconfig.get_config_vars()
-
-_TICK = 0.1
 _PRUNING = 600.0
-_LOG_END = 1 << 16
-_TAIL_LINES = 15
-_TAIL_CHARACTERS = 3000
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 _SENSIBLE = re.compile(r"(?i)(UV_.*|PIP_.*|.*_PROXY|SSL_CERT_.*|XDG_.*|HOME|PATH|LANG|LC_.*|TMPDIR|USER|LOGNAME|NETRC)")
-
-_TEMPORARY = re.compile(
-    r"error sending request|dns error|connection (?:reset|refused|closed)|timed? ?out"
-    r"|(?:error|status)[^\n]{0,40}\b(?:429|5\d\d)\b"
-    r"|no space left|disk quota|network is unreachable",
-    re.IGNORECASE,
+_BESIDE_INDEXES = re.compile(
+    r"(?i)(UV_(HTTP|CONCURRENT)_.*|UV_(NATIVE_TLS|SYSTEM_CERTS|REQUEST_TIMEOUT)|.*_PROXY|SSL_CERT_.*|PATH|LANG|LC_.*|TMPDIR)"
 )
-_HINTS = (
-    (r"no space left|disk quota", "free space in the cache directory"),
-    (r"error sending request|dns error|network", "check the network and the package index; it is tried again"),
-    (r"\b40[13]\b|unauthorized|forbidden", "the package index wants credentials: set UV_INDEX_URL or UV_INDEX_*_PASSWORD"),
-    (r"couldn't parse", "correct this line of the requirements file"),
-    (r"hash mismatch", "the index serves other bytes than the lock file says: renew the hashes"),
-    (r"failed to build|build backend|build fail", "this package's own build failed: pin a version that has a wheel"),
-    (
-        r"no usable wheels|wheels are required",
-        "no wheel fits the base image: pin a version that has one",
-    ),
-    (
-        r"source distributions is disabled",
-        "only wheels enter a container: publish this package as one",
-    ),
-    (r"no wheels|no source distribution", "no wheel fits this Python and platform: pin another version"),
-    (r"requires-?python|python(?:_requires)?\s*[<>=]", "pin versions that support this Python"),
-    (r"no solution found|not found in the package registry", "correct the name or the version in the requirements file"),
-)
+"""What counts although the controller's configuration says where packages come from."""
 
 
 def installing_environment(environment: Mapping[str, str]) -> dict[str, str]:
@@ -60,103 +33,120 @@ def installing_environment(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if _SENSIBLE.fullmatch(name)}
 
 
-class Installer:
-    """Installs requirement files into a directory with uv. `timeout` in seconds.
+@dataclass(frozen=True, slots=True)
+class Python:
+    """The Python that packages are for: `version` is `major.minor`.
 
-    `cache` is where uv keeps what it downloaded, unless `environment` says so itself; None leaves it to uv.
+    `identity` stands for it in a layer's inputs, `options` are what an installation for it needs. `words` say what it is
+    in a sentence, `instead` what else may help where a package has nothing for it. `only_wheels`: nothing can be built.
+    """
+
+    version: str
+    identity: str
+    options: tuple[str, ...] = ()
+    words: str = "this Python and platform"
+    instead: str = ""
+    only_wheels: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What one run of uv installs: `files` with uv's `options`.
+
+    `directory` is the root of local paths; `indexes` None means the account's own configuration. `origin` is the
+    address of the index that a lock names.
+    """
+
+    files: Sequence[Path]
+    directory: Path
+    options: Sequence[str] = ()
+    indexes: Indexes | None = None
+    origin: str = ""
+
+
+class Installer:
+    """`timeout` in seconds, of one run.
+
+    `cache` is where uv keeps what it downloaded, unless `environment` says so itself; None leaves it to uv. `indexes`
+    are the configuration's, by name; None means that the account's own configuration of uv counts.
     """
 
     def __init__(
-        self, *, environment: Mapping[str, str] | None = None, timeout: float = 1800.0, cache: Path | None = None
+        self,
+        *,
+        environment: Mapping[str, str] | None = None,
+        timeout: float = 1800.0,
+        cache: Path | None = None,
+        indexes: Mapping[str, PackageIndex] | None = None,
     ) -> None:
         self._environment = None if environment is None else installing_environment(environment)
         self._cache = cache
         if cache and self._environment is not None:
             self._environment = {"UV_CACHE_DIR": str(cache), **self._environment}
         self._timeout = timeout
-        self._uv = find_uv_bin()
+        self._indexes = indexes
 
-    def install(
-        self,
-        files: Sequence[Path],
-        target: Path,
-        python: Path,
-        directory: Path,
-        tick: Callable[[], None],
-        *,
-        options: Sequence[str] = (),
-    ) -> None:
-        """Install with `directory` as the root of local paths. `tick` is called while it runs and may raise to give up.
+    def indexes(self, granted: Iterable[str]) -> Indexes | None:
+        """What a source with these grants may install from; None where the account's own configuration decides."""
+        return None if self._indexes is None else granted_indexes(self._indexes, granted)
 
-        `options` are uv's own, for a Python that is not `python` itself.
+    def install(self, wanted: Wanted, target: Path, python: Python, tick: Callable[[], None]) -> None:
+        """Install into `target` for `python`. `tick` is called while it runs and may raise to give up.
+
         Raises `Transient` for a fault that may pass (network, disk), `Stalled` for the rest, in uv's own words.
         """
-        command = [self._uv, "pip", "install", "--target", str(target), "--python", str(python), "--link-mode", "hardlink"]
-        command += ["--no-python-downloads", "--no-progress", "--color", "never", "--quiet", *options]
-        for file in files:
-            command += ["--requirements", str(file)]
+        arguments = ["pip", "install", "--target", str(target), "--python", str(base_interpreter()), "--link-mode", "hardlink"]
+        arguments += ["--no-python-downloads", "--no-progress", "--color", "never", "--quiet", *python.options, *wanted.options]
+        for file in wanted.files:
+            arguments += ["--requirements", str(file)]
+        given = wanted.indexes.configuration() if wanted.indexes else UvConfiguration()
         log = target.with_name("install.log")
-        with log.open("wb") as output:
-            code = self._run(command, directory, output.fileno(), tick)
-        if code:
-            raise failure(_end_of(log).replace(f"{directory}/", ""))
+        environment = self._environment if wanted.indexes is None else self._clean_environment(wanted.indexes, log.parent)
+        run = UvRun(arguments, wanted.directory, log, environment, given.text)
+        if run_uv(run, self._timeout, tick):
+            about = Circumstances(python.words, python.instead, wanted.indexes, given.secrets, wanted.origin)
+            raise failure(end_of(log).replace(f"{wanted.directory}/", ""), about)
+
+    def export(self, directory: Path, group: str | None, tick: Callable[[], None]) -> str:
+        """What the `uv.lock` in a directory says as requirements: of a dependency group, or of the project itself.
+
+        Raises `Stalled` in uv's own words. Neither the network nor anything of the project is used.
+        """
+        arguments = [
+            "export",
+            "--frozen",
+            "--offline",
+            "--no-config",
+            "--no-python-downloads",
+            "--no-emit-project",
+            "--no-header",
+        ]
+        arguments += ["--no-annotate", "--no-default-groups", "--no-progress", "--color", "never", "--quiet"]
+        arguments += ["--only-group", group] if group else []
+        arguments += ["--cache-dir", str(directory / "cache")]
+        log, output = directory / "export.log", directory / "exported.txt"
+        environment = {"PATH": os.defpath, "HOME": str(directory)}
+        if run_uv(UvRun(arguments, directory, log, environment, output=output), self._timeout, tick):
+            words = end_of(log).replace(f"{directory}/", "").strip()
+            raise Stalled(
+                f"uv.lock cannot be used:\n{words}", hint="run `uv lock` and commit pyproject.toml and uv.lock together"
+            )
+        return output.read_text("utf-8")
 
     def prune(self, before: float) -> None:
-        """Empty the `cache` if that was last done before a time (seconds since the epoch); uv itself waits for who uses it."""
-        mark = self._cache / "CACHEDIR.TAG" if self._cache else None
-        if mark is None or not mark.exists() or mark.stat().st_mtime > before:
-            return
-        mark.touch()
-        command = [self._uv, "cache", "prune", "--ci", "--quiet", "--cache-dir", str(mark.parent)]
-        with suppress(subprocess.TimeoutExpired):
-            subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PRUNING, check=False)
+        """Empty the caches if that was last done before a time (seconds since the epoch); uv itself waits for who uses them."""
+        for cache in self._cache.parent.glob(f"{self._cache.name}*") if self._cache else ():
+            mark = cache / "CACHEDIR.TAG"
+            if mark.exists() and mark.stat().st_mtime <= before:
+                mark.touch()
+                command = [find_uv_bin(), "cache", "prune", "--ci", "--quiet", "--cache-dir", str(cache)]
+                with suppress(subprocess.TimeoutExpired):
+                    subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PRUNING, check=False)
 
-    def _run(self, command: list[str], directory: Path, output: int, tick: Callable[[], None]) -> int:
-        process = subprocess.Popen(
-            command,
-            cwd=directory,
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-        try:
-            return self._wait(process, tick)
-        except BaseException:
-            _kill_group(process)
-            raise
-
-    def _wait(self, process: subprocess.Popen[bytes], tick: Callable[[], None]) -> int:
-        deadline = time.monotonic() + self._timeout
-        while True:
-            tick()
-            try:
-                return process.wait(_TICK)
-            except subprocess.TimeoutExpired:
-                if time.monotonic() > deadline:
-                    hint = "check the network and the package index; it is tried again"
-                    raise Transient(f"installing the requirements took longer than {self._timeout:g} s", hint=hint) from None
-
-
-def failure(output: str) -> PointsmanError:
-    """Uv's last lines as an error of ours, with the next step."""
-    text = _CREDENTIALS.sub("***@", output).strip()
-    tail = "\n".join(map(shown, text.splitlines()[-_TAIL_LINES:]))[-_TAIL_CHARACTERS:]
-    hint = next((hint for pattern, hint in _HINTS if re.search(pattern, text, re.IGNORECASE)), None)
-    kind = Transient if _TEMPORARY.search(text) else Stalled
-    return kind(f"the requirements cannot be installed:\n{tail or 'uv said nothing'}", hint=hint)
-
-
-def _end_of(log: Path) -> str:
-    """What decides of a log, which a package's build may have filled with anything."""
-    with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - _LOG_END))
-        return file.read(_LOG_END).decode(errors="replace")
-
-
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    """End uv and the builds that it started."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    def _clean_environment(self, indexes: Indexes, home: Path) -> dict[str, str]:
+        """Without what says where packages come from, and without logins. A cache asks for none: each set has its own."""
+        kept = {name: value for name, value in (self._environment or {}).items() if _BESIDE_INDEXES.fullmatch(name)}
+        kept["HOME"] = str(home)
+        if self._cache:
+            kept["UV_CACHE_DIR"] = str(self._cache.with_name(f"{self._cache.name}-{content_hash(indexes.identity, 12)}"))
+        return kept

@@ -11,6 +11,7 @@ from controller.loading.durations import seconds
 from controller.loading.nodes import ListNode, MapNode, Node, Scalar, find, location, text_of
 from controller.loading.schema import CONTROLLER, validate
 from controller.model.configuration import (
+    INDEX_USER,
     Access,
     Configuration,
     Credentials,
@@ -21,6 +22,7 @@ from controller.model.configuration import (
     InClusterAccess,
     KubeconfigAccess,
     LeaderElection,
+    PackageIndex,
     RegistrySettings,
     SourceSettings,
     StateSettings,
@@ -79,6 +81,7 @@ class _Values:
             installation=self._installation,
             mirrors=_texts_by_key(find(root, "images", "mirrors")),
             platform=_text(root, "images", "platform") or "linux/amd64",
+            package_indexes=self._indexes(find(root, "dependencies", "indexes")),
             leader_election=self._leader_election(),
             concurrency=_whole(root, "concurrency", default=8),
             log=log,
@@ -154,6 +157,19 @@ class _Values:
         insecure = _switch(node, "insecure", default=False)
         return RegistrySettings(url, pull, self._path(node, "credentials"), insecure)
 
+    def _indexes(self, node: Node | None) -> Mapping[str, PackageIndex] | None:
+        return None if node is None else {name: self._index(name, below) for name, below in _entries(node)}
+
+    def _index(self, name: str, node: Node) -> PackageIndex:
+        return PackageIndex(
+            name,
+            _text(node, "url") or "",
+            is_default=_switch(node, "default", default=False),
+            username=_text(node, "credentials", "username") or INDEX_USER,
+            password=self._path(node, "credentials", "passwordFile"),
+            location=location(self._file.name, node),
+        )
+
     def _leader_election(self) -> LeaderElection:
         node, defaults = find(self._root, "leaderElection"), LeaderElection()
         return LeaderElection(
@@ -177,8 +193,14 @@ def default_target(root: Node) -> str:
 
 def _grants(node: Node | None, default: str) -> Grants:
     targets = _texts(node, "targets") or (default,)
-    bases = None if find(node, "baseImages") is None else _texts(node, "baseImages")
-    return Grants(_texts(node, "projects"), targets, _texts(node, "codeRepositories"), _texts(node, "filePrefixes"), bases)
+    return Grants(
+        _texts(node, "projects"),
+        targets,
+        _texts(node, "codeRepositories"),
+        _texts(node, "filePrefixes"),
+        None if find(node, "baseImages") is None else _texts(node, "baseImages"),
+        _texts(node, "indexes"),
+    )
 
 
 def _gateway(node: Node | None) -> GatewaySettings | None:

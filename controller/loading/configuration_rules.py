@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from controller.loading.nodes import ListNode, MapNode, Node, Scalar, find, location, text_of
 from controller.loading.schema_problems import did_you_mean
@@ -20,6 +21,7 @@ def check(root: Node, file: str, subject: Subject) -> Iterator[Diagnostic]:
     """Every mistake of a document that passed its schema."""
     checker = _Checker(file, subject)
     targets, sources = _entries(root, "targets"), _entries(root, "sources")
+    indexes = _entries(find(root, "dependencies"), "indexes")
     yield from checker.defaults(root, targets)
     for name, target in targets.items():
         yield from checker.target(name, target)
@@ -27,6 +29,8 @@ def check(root: Node, file: str, subject: Subject) -> Iterator[Diagnostic]:
     for source in sources.values():
         yield from checker.granted_targets(source, targets)
         yield from checker.credentials(source)
+        yield from checker.granted_indexes(source, indexes)
+    yield from checker.indexes(indexes)
     yield from checker.port(find(root, "health", "address"))
 
 
@@ -87,6 +91,25 @@ class _Checker:
             if name != "*" and name not in targets:
                 yield self._error("PM705", f"there is no target `{name}`", item, did_you_mean(name, targets))
 
+    def granted_indexes(self, source: Node, indexes: dict[str, Node]) -> Iterator[Diagnostic]:
+        granted = find(source, "grants", "indexes")
+        for item in granted.items if isinstance(granted, ListNode) else ():
+            name = text_of(item) or ""
+            if name != "*" and name not in indexes:
+                hint = did_you_mean(name, indexes) or "name it in `dependencies.indexes`"
+                yield self._error("PM705", f"there is no package index `{name}`", item, hint)
+
+    def indexes(self, indexes: dict[str, Node]) -> Iterator[Diagnostic]:
+        defaults = {name: place for name, node in indexes.items() if (place := _said(node, "default"))}
+        if len(defaults) > 1:
+            names = " and ".join(f"`{name}`" for name in defaults)
+            yield self._error("PM702", f"{names} are both the default index", list(defaults.values())[-1], "keep one of them")
+        for name, node in indexes.items():
+            url = find(node, "url")
+            if find(node, "credentials") is not None and _is_open(text_of(url) or ""):
+                message = f"the password of the package index `{name}` would go over plain HTTP"
+                yield self._error("PM704", message, url, "use https")
+
     def credentials(self, source: Node) -> Iterator[Diagnostic]:
         """A token goes with https, a key with ssh; anything else would be ignored without a word."""
         url = text_of(find(source, "repository")) or ""
@@ -123,9 +146,14 @@ class _Checker:
         return Diagnostic(code, Severity.ERROR, message, location(self._file, node), self._subject, hint)
 
 
-def _entries(root: Node, key: str) -> dict[str, Node]:
-    node = find(root, key)
+def _entries(parent: Node | None, key: str) -> dict[str, Node]:
+    node = find(parent, key)
     return dict(node.items()) if isinstance(node, MapNode) else {}
+
+
+def _is_open(url: str) -> bool:
+    """Whether others could read along: plain HTTP that leaves this machine."""
+    return url.startswith("http://") and urlsplit(url).hostname not in ("localhost", "127.0.0.1", "::1")
 
 
 def _key(node: Node | None, key: str) -> Scalar | None:

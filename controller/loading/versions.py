@@ -101,6 +101,7 @@ def _with_code(declared: DeclaredVersion, source: VersionSource, snapshot: Snaps
             base=text_of(find(declared.root, "base", name)) or definition.image,
             files=_contents(find(declared.root, "files", name), source.code_files),
             requirements=requirements,
+            locked=source.locked,
             golden=golden.get(name, ()),
             base_location=_base_location(declared, definition),
         )

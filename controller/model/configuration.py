@@ -41,6 +41,7 @@ class Grants:
     code_repositories: tuple[str, ...] = ()
     file_prefixes: tuple[str, ...] = ()
     base_images: tuple[str, ...] | None = None
+    indexes: tuple[str, ...] = ()
 
     def allows_project(self, project: str) -> bool:
         """Whether `owner/project` may be declared."""
@@ -149,6 +150,22 @@ class TargetSettings:
     location: Location = Location("")
 
 
+INDEX_USER = "__token__"
+"""The user name that package indexes take with a token of theirs."""
+
+
+@dataclass(frozen=True, slots=True)
+class PackageIndex:
+    """Where packages come from; `password` is a file. The default one takes the place of the public index, for everybody."""
+
+    name: str
+    url: str
+    is_default: bool = False
+    username: str = INDEX_USER
+    password: Path | None = None
+    location: Location = field(default=Location(""), compare=False)
+
+
 @dataclass(frozen=True, slots=True)
 class StateSettings:
     """Directories of what can be made again."""
@@ -179,6 +196,8 @@ class Configuration:
     installation: str = "default"
     mirrors: Mapping[str, str] = field(default_factory=dict)
     platform: str = "linux/amd64"
+    package_indexes: Mapping[str, PackageIndex] | None = None
+    """The only places that packages come from, besides the public index; None: the account's own configuration counts."""
     leader_election: LeaderElection = LeaderElection()
     concurrency: int = 8
     log: str | None = None

@@ -116,15 +116,17 @@ class GoldenRequest:
 
 @dataclass(frozen=True, slots=True)
 class VersionEndpoint:
-    """One endpoint of one version: what to build. `requirements` is the text that is installed, `base` as written.
+    """One endpoint of one version: what to build. `base` is as written.
 
-    `base_location` is where it is written: in the version's file, or in `valohai.yaml`.
+    `base_location` is where it is written: in the version's file, or in `valohai.yaml`. `requirements` is the text that
+    is installed; `locked` says that the code's `uv.lock` is, in its place.
     """
 
     definition: EndpointDefinition
     base: str
     files: Mapping[str, FileContent] = field(default_factory=dict)
     requirements: str | None = None
+    locked: bool = False
     golden: tuple[GoldenRequest, ...] = ()
     base_location: Location = Location("valohai.yaml")
 
@@ -196,3 +198,5 @@ class DeclaredState:
     deployments: Mapping[str, Deployment] = field(default_factory=dict)
     held: Mapping[Subject, tuple[Diagnostic, ...]] = field(default_factory=dict)
     diagnostics: tuple[Diagnostic, ...] = ()
+    indexes: tuple[str, ...] = ()
+    """The package indexes that the controller's configuration grants to the source, by name."""

@@ -41,13 +41,17 @@ class ImageSpec:
     name: str = field(default="", compare=False)
     base_digest: str = field(default="", compare=False)
     """What the base was when the unit first saw it: it wins over the tag, and is no part of the key."""
+    locked: bool = False
+    """Install what the code's `uv.lock` says; `requirements` is None then."""
+    indexes: tuple[str, ...] = field(default=(), compare=False)
+    """The package indexes that its source may use: the configuration grants them, so they are no part of the key."""
 
     @property
     def key(self) -> str:
         """40 hex digits. Equal keys mean equal images; it needs no network and no bytes but git's own."""
         files = [[path, c.sha256 or c.blob] for path, c in sorted(self.files.items())]
         code = [self.code.path, [list(entry) for entry in self.code.entries]]
-        config = [self.command, self.port, self.wsgi, self.shim]
+        config = [self.command, self.port, self.wsgi, self.shim, *(["uv.lock"] if self.locked else [])]
         parts = [FORMAT, self.base, self.platform, code, files, self.requirements, config]
         return content_hash(parts, 40)
 

@@ -83,6 +83,8 @@ class VersionSource:
     """Paths below the code's root to blob ids: the top level's files and those that the version's `files` name by `path`."""
     requirements: bytes | None = None
     """`requirements-deployment.txt` if present, else `requirements.txt`, else None (Valohai's rule)."""
+    locked: bool = False
+    """Whether `uv.lock` says what is installed: it is there, and neither of these is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,8 @@ def _is_own_code(name: str, spec: ImageSpec) -> bool:
 
 
 def _requirements(spec: ImageSpec) -> str:
+    if spec.locked:
+        return "pyproject.toml (`uv add` does that and renews uv.lock)"
     if spec.requirements is None:
         return "requirements-deployment.txt, which does not exist yet"
     return "requirements-deployment.txt, or to requirements.txt if that is the only one"

@@ -35,7 +35,8 @@ def _missing(repository: str, endpoint: VersionEndpoint) -> str:
     names = [n for n in re.split(r"[_.-]", repository.rpartition("/")[2]) if _may_be_a_package(n)]
     absent = [n for n in dict.fromkeys(names) if not _requires(endpoint.requirements or "", n)]
     guess = f" ({', '.join(absent)}?)" if absent else ""
-    return f"what that image brings{guess} must be in requirements-deployment.txt"
+    place = "uv.lock" if endpoint.locked else "requirements-deployment.txt"
+    return f"what that image brings{guess} must be in {place}"
 
 
 def _may_be_a_package(name: str) -> bool:

@@ -22,6 +22,8 @@ def image_spec(declared: DeclaredState, version: Version, endpoint: str, target:
         port=command.port,
         files={paths[name]: content for name, content in found.files.items() if name in paths},
         requirements=found.requirements,
+        locked=found.locked,
+        indexes=declared.indexes,
         wsgi=found.definition.wsgi is not None,
         shim=command.shim,
         name=f"{version.name}/{endpoint}",
@@ -30,5 +32,5 @@ def image_spec(declared: DeclaredState, version: Version, endpoint: str, target:
 
 def image_command(endpoint: VersionEndpoint, target: TargetProfile) -> Command:
     """The command that the image starts with; a container of it says the same."""
-    packages = endpoint.requirements is not None or endpoint.definition.wsgi is not None
+    packages = endpoint.requirements is not None or endpoint.locked or endpoint.definition.wsgi is not None
     return endpoint_command(endpoint.definition, in_container=target.base_platform is None, packages=packages)

@@ -25,6 +25,7 @@ IMAGE_FILES = 500_000
 
 DEPTH = 64
 REQUIREMENTS = ("requirements-deployment.txt", "requirements.txt")
+LOCK = "uv.lock"
 _REMEMBERED = 4096
 
 
@@ -45,6 +46,7 @@ class Code:
     tree: CodeTree
     valohai: bytes | None
     requirements: bytes | None
+    locked: bool
     golden: dict[str, bytes]
     top: dict[str, Entry]
     problems: tuple[Problem, ...]
@@ -109,9 +111,10 @@ class Codebase:
         problems: list[Problem] = []
         valohai = self._text(top, "valohai.yaml", problems)
         requirements = next((self._text(top, name, problems) for name in REQUIREMENTS if name in top), None)
+        locked = LOCK in top and top[LOCK].is_file and not any(name in top for name in REQUIREMENTS)
         golden = dict(self._golden(top.get("golden"), problems))
         tree = CodeTree(self.repository, self.path, entries)
-        return Code(tree, valohai, requirements, golden, top, tuple(problems))
+        return Code(tree, valohai, requirements, locked, golden, top, tuple(problems))
 
     def _text(self, top: dict[str, Entry], name: str, problems: list[Problem]) -> bytes | None:
         entry = top.get(name)

@@ -162,7 +162,13 @@ def in_version(
         raise NoCode
     files, problems = base.named(code, paths)
     complete = replace(
-        source, code=code.tree, valohai=code.valohai, golden=code.golden, code_files=files, requirements=code.requirements
+        source,
+        code=code.tree,
+        valohai=code.valohai,
+        golden=code.golden,
+        code_files=files,
+        requirements=code.requirements,
+        locked=code.locked,
     )
     return complete, tuple(_in_code(problem, source) for problem in (*code.problems, *problems))
 

@@ -20,7 +20,7 @@ from controller.model.source import CodeTree, TreeEntry
 
 LOCKED = """\
 click==8.1.7 --hash=sha256:ae74fb96c20a0277a1d615f1e4d73c8414f5a98db8b799a7931d1582f3390c28
-six==1.16.0
+six==1.16.0 --hash=sha256:8abb2f1d86890a2dfb989f9a77cfcfd3e47c2a354b01111771326f8aa26e0254
 """
 
 

@@ -11,14 +11,17 @@ from pathlib import Path
 import pytest
 from image_examples import CODE, LOCKED, MemoryCode, builder_at, members_of, silent, spec_of, tree_of, unpacker_at
 
+from controller.images.host import host_base, python_version
 from controller.images.installed import installed_members
-from controller.images.installer import Installer, failure, installing_environment
+from controller.images.installer import Installer, Python, Wanted, installing_environment
+from controller.images.installer_words import failure
 from controller.images.layout import Layout
 from controller.model.errors import Stalled, Transient
 from controller.model.images import Image, ImageSpec
 
 pytestmark = pytest.mark.contract
 
+HERE = Python(python_version(), host_base())
 GREETING = b"""\
 [project]
 name = "greeting"
@@ -189,7 +192,7 @@ def test_installation_has_a_deadline(tmp_path: Path) -> None:
     (tmp_path / "requirements.txt").write_text("./lib\n")
     installer = Installer(timeout=0.5)
     with pytest.raises(Transient, match=r"took longer than 0\.5 s"):
-        installer.install([tmp_path / "requirements.txt"], tmp_path / "target", Path(sys.executable), tmp_path, lambda: None)
+        installer.install(Wanted([tmp_path / "requirements.txt"], tmp_path), tmp_path / "target", HERE, lambda: None)
 
 
 def test_installation_sees_no_secret_of_the_environment() -> None:
@@ -261,9 +264,7 @@ def test_a_cache_of_its_own_is_emptied_once_in_a_while_and_used_again(tmp_path: 
     for turn in ("first", "second"):
         target = tmp_path / turn / "target"
         target.parent.mkdir()
-        installer.install(
-            [tree / "requirements.txt"], target, Path(sys.executable), tree, lambda: silent("", 0, 0), options=wheels
-        )
+        installer.install(Wanted([tree / "requirements.txt"], tree, wheels), target, HERE, lambda: None)
         assert (target / "six.py").exists()
         assert list(cache.rglob("six.py"))
         installer.prune(0.0)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.images.requirements import MAIN, Requirements, collect
-from controller.images.wsgi import wsgi_requirement
+from controller.images.wsgi import wsgi_requirements
 from controller.model.errors import Stalled
 
 pytestmark = pytest.mark.pure
@@ -137,9 +137,10 @@ def test_long_line_costs_no_more_than_its_length() -> None:
 
 @pytest.mark.parametrize(("python", "release"), [("3.6", "21.2.0"), ("3.7", "23.0.0"), ("3.9", "23.0.0"), ("3.11", "27.0.1")])
 def test_wsgi_server_suits_the_python(python: str, release: str) -> None:
-    assert wsgi_requirement(python) == f"gunicorn=={release}"
+    assert wsgi_requirements(python) == (f"gunicorn=={release}",)
 
 
 def test_no_wsgi_server_for_python_2() -> None:
-    with pytest.raises(ValueError, match=r"Python 2\.7"):
-        wsgi_requirement("2.7")
+    with pytest.raises(Stalled, match=r"Python 2\.7") as caught:
+        wsgi_requirements("2.7")
+    assert "server-command" in (caught.value.hint or "")

@@ -136,6 +136,7 @@ class ClusterTargets:
             credentials=_credentials(registry.credentials) if registry.credentials else None,
             environment=environment(),
             security=security,
+            indexes=self._configuration.package_indexes,
         )
 
 

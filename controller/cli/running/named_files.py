@@ -21,6 +21,9 @@ def unreadable_files(configuration: Configuration) -> Iterator[Diagnostic]:
 def _named(configuration: Configuration) -> Iterator[tuple[Path, Location]]:
     for source in configuration.sources.values():
         yield from ((path, source.location) for path in source.credentials.files)
+    for index in (configuration.package_indexes or {}).values():
+        if index.password:
+            yield index.password, index.location
     for target in configuration.targets.values():
         if isinstance(target.access, KubeconfigAccess) and target.access.kubeconfig:
             yield target.access.kubeconfig, target.location

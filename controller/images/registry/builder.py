@@ -33,6 +33,7 @@ from controller.images.registry.push import PARALLEL, Blob, Known, Pusher
 from controller.images.registry.reference import parse_location, parse_reference
 from controller.images.registry.registries import Registries
 from controller.images.registry.session import FIRST_PAUSE, Tick
+from controller.model.configuration import PackageIndex
 from controller.model.errors import Stalled, Transient
 from controller.model.images import Image, ImageSpec
 from controller.model.ports import CodeReader, Progress
@@ -52,7 +53,8 @@ class RegistryBuilder:
     every `ImageSpec.repository`. `mirrors` maps registries, as base images are written, to URLs that are asked instead.
     `cache` is a directory of its own, which several processes may share. `security` is the target's profile, whose
     complaints become warnings. `environment` and `verify` are as for the builder of images on this machine;
-    `first_pause` is how many seconds pass before the second try.
+    `first_pause` is how many seconds pass before the second try. `indexes` are the configuration's package indexes, which
+    replace all that the account's own configuration says of where packages come from.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class RegistryBuilder:
         parallel: int = PARALLEL,
         verify: ssl.SSLContext | bool = True,
         first_pause: float = FIRST_PAUSE,
+        indexes: Mapping[str, PackageIndex] | None = None,
     ) -> None:
         self._location = parse_location(push)
         self._pull = pull.rstrip("/")
@@ -77,7 +80,7 @@ class RegistryBuilder:
         self._layout = Layout(cache / "layout", synced=False)
         self._store = LayerStore(self._layout, cache, unkept=_UNKEPT)
         self._files = FileCache(cache, verify=verify)
-        self._installer = Installer(environment=environment, cache=cache / "uv")
+        self._installer = Installer(environment=environment, cache=cache / "uv", indexes=indexes)
         self._bases = Bases(cache)
         self._known = Known()
         same = {self._pull.partition("/")[0]: self._location.url}

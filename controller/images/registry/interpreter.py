@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from io import RawIOBase
 from typing import IO, Any, Literal, Self
 
-from controller.images.dependencies import Python
+from controller.images.installer import Python
 from controller.images.registry.bases import Bases, FoundBase
 from controller.model.errors import Stalled, Unavailable
 
@@ -41,6 +41,9 @@ _MALFORMED = (tarfile.TarError, zlib.error, EOFError, ValueError, RecursionError
 _ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
 _GLIBC_KNOWN = (17, 28, *range(31, 41))
 """The minor versions of glibc 2 that uv has a name for (`uv pip install --help`, uv 0.13)."""
+
+_INSTEAD = ", take a base image with another Python, or build the wheel yourself and publish it"
+_INSTEAD_OF_MUSL = ", or take a base image with glibc (not Alpine), for which nearly every package has wheels"
 
 
 @dataclass(slots=True)
@@ -84,7 +87,9 @@ def _python(noted: Mapping[str, Any], platform: str) -> Python:
         f"{architecture}-unknown-linux-musl" if noted["musl"] else f"{architecture}-manylinux_2_{_minor(str(noted['glibc']))}"
     )
     options = ("--python-version", version, "--python-platform", wheels, "--only-binary", ":all:")
-    return Python(version, f"{version}-{wheels}", options)
+    library = "musl" if noted["musl"] else f"glibc {noted['glibc'] or 'of an unknown version'}"
+    words = f"the base image's Python {version} on {architecture} with {library}"
+    return Python(version, f"{version}-{wheels}", options, words, _INSTEAD_OF_MUSL if noted["musl"] else _INSTEAD, True)
 
 
 def _minor(glibc: str) -> int:
