@@ -14,7 +14,7 @@ from uv import find_uv_bin
 
 from controller.images.host import base_interpreter
 from controller.images.indexes import Indexes, UvConfiguration, granted_indexes
-from controller.images.installer_words import Circumstances, failure
+from controller.images.installer_words import Circumstances, failure, secrets_of
 from controller.images.uv_process import UvRun, end_of, run_uv
 from controller.model.configuration import PackageIndex
 from controller.model.errors import Stalled
@@ -99,7 +99,7 @@ class Installer:
         arguments += ["--no-python-downloads", "--no-progress", "--color", "never", "--quiet", *python.options, *wanted.options]
         for file in wanted.files:
             arguments += ["--requirements", str(file)]
-        given = wanted.indexes.configuration() if wanted.indexes else UvConfiguration()
+        given = wanted.indexes.configuration() if wanted.indexes else UvConfiguration(secrets=secrets_of(self._environment))
         log = target.with_name("install.log")
         environment = self._environment if wanted.indexes is None else self._clean_environment(wanted.indexes, log.parent)
         run = UvRun(arguments, wanted.directory, log, environment, given.text)

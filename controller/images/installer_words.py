@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from controller.images.indexes import Indexes
@@ -13,6 +13,7 @@ from controller.model.errors import PointsmanError, Stalled, Transient
 
 _TAIL_LINES = 15
 _TAIL_CHARACTERS = 3000
+_SECRET_NAME = re.compile(r"(?:UV|PIP)_\w*(?:PASSWORD|TOKEN)", re.IGNORECASE)
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 
 _TEMPORARY = re.compile(
@@ -26,7 +27,7 @@ _HINTS = (
     (r"error sending request|dns error|network", "check the network and the package index; it is tried again"),
     (r"\b40[13]\b|unauthorized|forbidden", "the package index wants credentials: {credentials}"),
     (r"couldn't parse|unexpected '", "correct this line of the requirements file"),
-    (r"hash mismatch", "the index serves other bytes than the lock file says: renew the hashes"),
+    (r"hash mismatch", "the index serves other bytes than the lock file says: renew the hashes{asked}"),
     (r"hash-checking is required", "what locked packages bring along needs lines with hashes too: lock all of it"),
     (r"failed to build|build backend|build fail", "this package's own build failed: pin a version that has a wheel"),
     (r"source distributions is disabled", "only wheels enter a container: publish this package as one"),
@@ -90,6 +91,14 @@ def _configured_credentials(index: PackageIndex | None) -> str:
     if index.password is None:
         return f"add `credentials` to `dependencies.indexes.{index.name}` in the controller's configuration"
     return f"correct what {index.password} holds, which the index `{index.name}` refuses, then `pointsman reconcile`"
+
+
+def secrets_of(environment: Mapping[str, str] | None) -> tuple[str, ...]:
+    """Logins in the account's own configuration of uv and pip, which uv puts into the addresses that name their variables."""
+    given = (environment or {}).items()
+    found = [value for name, value in given if _SECRET_NAME.fullmatch(name)]
+    found += [part for _, value in given for login in _CREDENTIALS.findall(value) for part in login.rstrip("@").split(":")[1:]]
+    return tuple(filter(None, found))
 
 
 def _without(text: str, secrets: Iterable[str]) -> str:

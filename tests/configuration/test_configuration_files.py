@@ -15,6 +15,7 @@ from controller.model.configuration import (
     InClusterAccess,
     KubeconfigAccess,
     LeaderElection,
+    PackageIndex,
     RegistrySettings,
     StateSettings,
 )
@@ -82,7 +83,20 @@ def test_every_setting_of_a_source_is_read() -> None:
     assert source.grants.code_repositories == ("https://git.example.com/ruksi/code.git",)
     assert source.grants.base_images == ("python:*", "registry.example.com/team/*")
     assert valid("valid-everything").sources["other"].grants.base_images is None
+    assert source.grants.indexes == ("company",)
     assert source.grants.file_prefixes == ("s3://models/", "https://models.example.com/public/")
+
+
+def test_every_setting_of_a_package_index_is_read() -> None:
+    here = Path("/etc/pointsman")
+    assert valid("valid-everything").package_indexes == {
+        "company": PackageIndex(
+            "company", "https://packages.example.com/team-a/simple/", username="reader", password=here / "packages/password"
+        ),
+        "here": PackageIndex("here", "http://127.0.0.1:3141/simple", username="__token__", password=Path("/run/token")),
+        "mirror": PackageIndex("mirror", "http://mirror.example.com/simple", is_default=True),
+    }
+    assert valid("valid-smallest").package_indexes is None
 
 
 def test_every_setting_of_a_target_is_read() -> None:

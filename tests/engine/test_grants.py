@@ -11,6 +11,7 @@ from bench.declared_repository import VALOHAI
 from controller.engine.controller import Controller
 from controller.engine.grants import Granted
 from controller.images.registry.granted_bases import BaseGrants
+from controller.render.images import image_spec
 from tests.embedded.gateway.servers import eventually
 from tests.engine.several import Declared, Several, several
 
@@ -44,6 +45,16 @@ def test_a_claim_that_is_not_granted_is_held(
         assert eventually(lambda: codes(controller) == [code])
         assert eventually(lambda: not controller.units() or controller.result(declared.unit) is not None)
     assert one.stores["east"].written == []
+
+
+def test_an_image_may_use_the_package_indexes_that_its_source_is_granted(one: Several, tmp_path: Path) -> None:
+    declared = Declared(tmp_path / "a", "a", "east")
+    with declared.source() as source, one.controlled([Granted(source, indexes=("company",))]) as controller:
+        assert eventually(lambda: controller.publications() != ())
+        (found,) = (publication.declared for publication in controller.publications())
+        version = next(iter(found.versions.values()))
+        spec = image_spec(found, version, next(iter(version.endpoints)), one.targets["east"].profile)
+        assert (found.indexes, spec.indexes) == (("company",), ("company",))
 
 
 def test_what_runs_stays_when_its_grant_ends(one: Several, tmp_path: Path) -> None:

@@ -61,6 +61,16 @@ def test_a_base_that_runs_lacks_its_libraries_itself() -> None:
     assert likely_cause(words, spec(base="python:3.11")) == "the library libGL.so.1 is not in the base image python:3.11"
 
 
+def test_a_missing_package_goes_where_packages_are_named() -> None:
+    locked = replace(spec(None), locked=True)
+    assert likely_cause("No module named 'PIL'", locked) == (
+        "add `pillow` to pyproject.toml (`uv add` does that and renews uv.lock)"
+    )
+    assert likely_cause("No module named 'PIL'", spec(None)) == (
+        "add `pillow` to requirements-deployment.txt, which does not exist yet"
+    )
+
+
 @pytest.mark.parametrize(
     "words", ["", "starting", "ValueError: model not found", "exited with code 1 once", "404: page not found"]
 )

@@ -14,8 +14,11 @@ RUNS = "predict-digit runs on this machine's Python 3.11, not on its base image"
 BRINGS = "must be in requirements-deployment.txt"
 
 
-def notices(base: str, requirements: str | None = None, target: TargetProfile = EMBEDDED) -> tuple[str, ...]:
-    endpoint = VersionEndpoint(EndpointDefinition("predict-digit", base, wsgi="a:b"), base, requirements=requirements)
+def notices(
+    base: str, requirements: str | None = None, target: TargetProfile = EMBEDDED, *, locked: bool = False
+) -> tuple[str, ...]:
+    definition = EndpointDefinition("predict-digit", base, wsgi="a:b")
+    endpoint = VersionEndpoint(definition, base, requirements=requirements, locked=locked)
     return rendered(with_endpoint(endpoint, EndpointSettings()), target).notices
 
 
@@ -43,6 +46,11 @@ def test_the_machines_own_python_needs_no_word(base: str) -> None:
 )
 def test_any_other_base_is_named_with_what_it_may_bring(base: str, requirements: str | None, more: str) -> None:
     assert notices(base, requirements) == (f"{RUNS} {base}{more}",)
+
+
+def test_a_lock_is_named_where_it_says_what_is_installed() -> None:
+    (notice,) = notices("tensorflow/tensorflow:2.6.0", locked=True)
+    assert notice.endswith("what that image brings (tensorflow?) must be in uv.lock")
 
 
 def test_where_images_run_nothing_is_said() -> None:

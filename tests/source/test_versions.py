@@ -29,6 +29,25 @@ def test_a_version_without_commit_is_the_oldest_commit_with_its_file(repo: Repo,
     assert version.code_files["serve.py"] == repo.git("rev-parse", f"{added}:serve.py")
 
 
+@pytest.mark.parametrize(
+    ("files", "requirements", "locked"),
+    [
+        ({}, b"flask\n", False),
+        ({"uv.lock": "version = 1\n"}, b"flask\n", False),
+        ({"uv.lock": "version = 1\n", "requirements.txt": None}, None, True),
+        ({"uv.lock": "version = 1\n", "requirements.txt": None, "requirements-deployment.txt": ""}, b"", False),
+        ({"lib/uv.lock": "version = 1\n", "requirements.txt": None}, None, False),
+    ],
+)
+def test_a_lock_counts_where_there_are_no_requirements(
+    repo: Repo, source: WorkingDirectory, files: dict[str, str | None], requirements: bytes | None, locked: bool
+) -> None:
+    repo.commit("dependencies", **files)
+    repo.version("1")
+    version = source.snapshot().versions["1"]
+    assert (version.requirements, version.locked) == (requirements, locked)
+
+
 def test_code_and_version_in_one_merged_branch_are_one_commit(repo: Repo, source: WorkingDirectory) -> None:
     repo.git("checkout", "-q", "-b", "release")
     repo.commit("new code", **{"serve.py": "new"})
