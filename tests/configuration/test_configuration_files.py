@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from controller.cli.running.meaning import meaning
+from controller.cli.running.named_files import unreadable_files
 from controller.loading.configuration import LoadedConfiguration, load_configuration
 from controller.model.configuration import (
     Configuration,
@@ -97,6 +99,18 @@ def test_every_setting_of_a_package_index_is_read() -> None:
         "mirror": PackageIndex("mirror", "http://mirror.example.com/simple", is_default=True),
     }
     assert valid("valid-smallest").package_indexes is None
+
+
+def test_package_indexes_are_told_with_the_files_that_are_missing() -> None:
+    configuration = valid("valid-everything")
+    lines = list(meaning(configuration, ()))
+    password = "/etc/pointsman/packages/password"
+    index = "packages from company: https://packages.example.com/team-a/simple/"
+    assert f"{index}, as reader with the password in {password}" in lines
+    assert "packages from mirror (default): http://mirror.example.com/simple" in lines
+    assert any(line.startswith("source mnist") and line.endswith("packages from company") for line in lines)
+    missing = [d for d in unreadable_files(configuration) if d.message.startswith(password)]
+    assert [(d.code, d.location.line) for d in missing] == [("PM708", 52)]
 
 
 def test_every_setting_of_a_target_is_read() -> None:

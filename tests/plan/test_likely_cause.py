@@ -83,7 +83,7 @@ def test_a_build_that_failed_says_what_to_do_before_the_installers_many_lines() 
     found = deployment(["1"], {"production": "1"})
     world.declare(found)
     desired = world.desired()
-    hint = "no wheel fits this Python and platform: pin another version"
+    hint = "no wheel fits this Python and platform: pin a version that has one"
     failed = BuildFailure("k", "the requirements cannot be installed:\nerror: No solution found", hint)
     workload = replace(desired.workloads["1", "predict"], image=failed)
     view = View(desired, world.observed(), world.record, world.now)

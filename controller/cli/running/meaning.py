@@ -13,6 +13,10 @@ def meaning(configuration: Configuration, chosen: Collection[str]) -> Iterator[s
     yield f"installation {configuration.installation}, state in {state}, /healthz on port {configuration.health[1]}"
     for source in configuration.sources.values():
         yield _source_line(source)
+    for index in (configuration.package_indexes or {}).values():
+        default = " (default)" if index.is_default else ""
+        login = f", as {index.username} with the password in {index.password}" if index.password else ""
+        yield f"packages from {index.name}{default}: {index.url}{login}"
     for target in configuration.targets.values():
         default = " (default)" if target.name == configuration.default else ""
         absent = "" if target.name in chosen else " (another process has it)"
@@ -22,6 +26,8 @@ def meaning(configuration: Configuration, chosen: Collection[str]) -> Iterator[s
 def _source_line(source: SourceSettings) -> str:
     place = f"{source.repository} {source.branch or '(default branch)'} {source.path}/"
     grants = f"projects {', '.join(source.grants.projects)} on targets {', '.join(source.grants.targets)}"
+    if source.grants.indexes:
+        grants += f", packages from {', '.join(source.grants.indexes)}"
     return f"source {source.name}: {place} every {source.interval:g} s; {grants}"
 
 
