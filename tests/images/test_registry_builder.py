@@ -374,6 +374,6 @@ def test_package_without_a_wheel_is_named(registry: Registry, builder: RegistryB
 
 def test_package_of_the_code_needs_a_wheel(registry: Registry, builder: RegistryBuilder) -> None:
     code = MemoryCode({"lib/setup.py": b"from setuptools import setup\nsetup(name='own', version='1')\n"})
-    with pytest.raises(Stalled, match="Building source distributions is disabled") as caught:
+    with pytest.raises(Stalled, match=r"requirements-deployment\.txt:1: `\./lib` wants a package built") as caught:
         builder.build(spec_for(registry, code, requirements="./lib\n"), code, silent)
     assert "wheel" in (caught.value.hint or "")
