@@ -11,6 +11,7 @@ from pathlib import Path
 from controller.cli.context import Place, cluster_client
 from controller.cli.finality import follows_branch
 from controller.cli.profile import embedded_profile
+from controller.cli.secrets_ahead import in_builds
 from controller.cli.tree import working_directory
 from controller.embedded.secrets import SecretFiles
 from controller.embedded.store import EmbeddedStore
@@ -28,6 +29,7 @@ from controller.images.registry.granted_bases import ANY_BASE, BaseGrants
 from controller.loading.loader import load
 from controller.model.changes import Plan
 from controller.model.declared import DeclaredState, Deployment
+from controller.model.diagnostics import ordered
 from controller.model.identity import UnitKey
 from controller.model.ports import ClusterClient
 
@@ -83,6 +85,9 @@ def plans_for(place: Place, look: Callable[[DeclaredState], Previewed], now: flo
         units = units_of(publication, cached_records(seen.cache))
         works = [UnitWork(unit, sight, publication) for unit in units if _is_included(unit, declared, seen)]
         plans = [plan_unit(work, desire, cached_record(seen.cache, work.unit), now, ask_all=True).plan for work in works]
+        leave = seen.target.profile.kind != "embedded"
+        secrets = in_builds((spec for plan in plans for spec in plan.builds), source.code, leave=leave)
+        declared = replace(declared, diagnostics=ordered((*declared.diagnostics, *secrets)))
     return Preview(declared, tuple(plans), False, follows_branch(place))
 
 

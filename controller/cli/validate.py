@@ -12,6 +12,7 @@ import click
 from controller.cli.context import Place, find_place, state_option
 from controller.cli.exit_codes import ERROR, OK
 from controller.cli.output import hint, note, print_document, print_rows
+from controller.cli.secrets_ahead import in_newest_versions
 from controller.cli.tree import UNSEEN_CODE, working_directory
 from controller.loading.layout import lay_out
 from controller.loading.loader import load
@@ -54,8 +55,9 @@ def validate(path: Path | None, output: str, state: Path | None) -> int:
 def _validate_tree(place: Place, output: str) -> int:
     with working_directory(place) as source:
         snapshot = source.snapshot()
-    declared = load(snapshot, uncommitted=True)
-    diagnostics = ordered((*_seen(declared), *_notes(snapshot)))
+        declared = load(snapshot, uncommitted=True)
+        secrets = tuple(in_newest_versions(declared, snapshot, source.code))
+    diagnostics = ordered((*_seen(declared), *_notes(snapshot), *secrets))
     _print(diagnostics, output, files=sorted(snapshot.files))
     layout = lay_out(snapshot.path, snapshot.files)
     counts = {"file": snapshot.files, "version": layout.versions, "deployment": layout.deployment_names}

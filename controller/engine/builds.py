@@ -8,12 +8,13 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from controller.engine.background import Background
 from controller.engine.steps import Observer, Step, unobserved
 from controller.model.errors import PointsmanError, Stalled, Transient
 from controller.model.identity import UnitKey
-from controller.model.images import BuildFailure, Image, ImageSpec, ImageState
+from controller.model.images import BuildFailure, BuildTerms, Image, ImageSpec, ImageState
 from controller.model.ports import CodeReader, ImageBuilder, Progress
 
 RETRY = 15.0
@@ -24,6 +25,18 @@ _Place = tuple[str, str]
 """Repository and key: equal images of two projects or registries are pulled from different places."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """A failure that stays until a moment, and while the terms are as they were; None: as they may be."""
+
+    failure: BuildFailure
+    until: float
+    terms: BuildTerms | None = None
+
+    def holds(self, spec: ImageSpec) -> bool:
+        return time.monotonic() < self.until and self.terms in (None, spec.terms)
+
+
 class Builds:
     """What is known of each image. "It exists" is remembered until a person asks to look again, "it is missing" never."""
 
@@ -32,7 +45,7 @@ class Builds:
         self._lock = threading.Lock()
         self._built: dict[_Place, Image] = {}
         self._doubted: set[_Place] = set()
-        self._failed: dict[_Place, tuple[BuildFailure, float]] = {}
+        self._failed: dict[_Place, _Failed] = {}
         self._waiting: dict[_Place, dict[tuple[UnitKey, Callable[[UnitKey], None]], None]] = defaultdict(dict)
         self._progress = progress
         self._observer = observer
@@ -42,11 +55,11 @@ class Builds:
         place = _place(spec)
         with self._lock:
             known, is_doubted = self._built.get(place), place in self._doubted
-            failure, until = self._failed.get(place, (None, 0.0))
+            failed = self._failed.get(place)
         if known and not is_doubted:
             return known
-        if failure and time.monotonic() < until:
-            return failure
+        if failed and failed.holds(spec):
+            return failed.failure
         if self._jobs.is_running(place):
             return None
         try:
@@ -70,12 +83,12 @@ class Builds:
         """Why images are missing that are not tried again at the moment."""
         now = time.monotonic()
         with self._lock:
-            return tuple(failure for failure, until in self._failed.values() if now < until)
+            return tuple(failed.failure for failed in self._failed.values() if now < failed.until)
 
     def take_failures(self, found: Iterable[BuildFailure]) -> None:
         """What the process that builds says of its failures, in place of what was known."""
         with self._lock:
-            self._failed = {(failure.repository, failure.key): (failure, math.inf) for failure in found}
+            self._failed = {(failure.repository, failure.key): _Failed(failure, math.inf) for failure in found}
 
     def look_again(self) -> None:
         """A person asked for another try: what failed may be mended, and what was there may be lost."""
@@ -92,11 +105,11 @@ class Builds:
             image = builder.build(spec, code, self._went_on)
         except PointsmanError as error:
             _log.warning("image %s: %s", spec.tag, error.message)
-            self._fail(_failure(spec, error.message, error.hint, permanent=isinstance(error, Stalled)))
+            self._fail(spec, _failure(spec, error.message, error.hint, permanent=isinstance(error, Stalled)))
         except Exception as error:
             # A fault of ours in one image must be told to whoever waits for it, and end no other build.
             _log.exception("image %s", spec.tag)
-            self._fail(_failure(spec, f"{type(error).__name__}: {error}", permanent=False))
+            self._fail(spec, _failure(spec, f"{type(error).__name__}: {error}", permanent=False))
         else:
             self._saw(_place(spec), image)
             self._observer(Step.BUILD_FINISHED)
@@ -114,10 +127,10 @@ class Builds:
             raise Transient("its build was given up, because its controller ended")
         self._progress(what, done, total)
 
-    def _fail(self, failure: BuildFailure) -> None:
+    def _fail(self, spec: ImageSpec, failure: BuildFailure) -> None:
         with self._lock:
             until = math.inf if failure.permanent else time.monotonic() + RETRY
-            self._failed[failure.repository, failure.key] = (failure, until)
+            self._failed[_place(spec)] = _Failed(failure, until, spec.terms)
 
     def _tell(self, place: _Place) -> None:
         with self._lock:

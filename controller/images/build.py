@@ -17,7 +17,10 @@ _OWNED = (LayerKind.FILE, LayerKind.CODE)
 
 
 class Build:
-    """What every kind of layer needs to be made. `owner` gets the code directory, which its server may write to."""
+    """What every kind of layer needs to be made. `owner` gets the code directory, which its server may write to.
+
+    `leaves` says whether the image goes where others can read it.
+    """
 
     def __init__(
         self,
@@ -26,10 +29,13 @@ class Build:
         store: LayerStore,
         progress: Progress,
         owner: tuple[int, int] = ROOT,
+        *,
+        leaves: bool = True,
     ) -> None:
         self.spec = spec
         self.code = code
         self.progress = progress
+        self.leaves = leaves
         self._store = store
         self._owner = owner
         self._makes: dict[str, Make] = {}

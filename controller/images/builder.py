@@ -56,7 +56,7 @@ class LayoutBuilder:
         with disk_errors(), exclusive(self._cache / "locks" / f"image-{spec.key}"):
             found = self.find(spec)
             if found is None:
-                self._publish(spec, self._layers(Build(spec, code, self._store, progress)))
+                self._publish(spec, self._layers(Build(spec, code, self._store, progress, leaves=False)))
                 found = self.find(spec)
         if found is None:
             message = f"the image {spec.tag} vanished while it was built"

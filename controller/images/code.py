@@ -8,7 +8,10 @@ from pathlib import Path
 from controller.images.build import Build
 from controller.images.layers import Contents, Layer, LayerKind, Member
 from controller.images.lfs import is_pointer
-from controller.images.paths import layer_path, looks_secret, normalised, require_disjoint
+from controller.images.paths import layer_path, normalised, require_disjoint
+from controller.images.read_once import ReadOnce
+from controller.images.secrets.code import secrets_in, without_secrets
+from controller.images.secrets.scan import RULES
 from controller.model.errors import Stalled
 from controller.model.images import CODE_DIRECTORY
 from controller.model.ports import CodeReader
@@ -22,8 +25,11 @@ _REFUSED = {"120000": "a symbolic link", "160000": "a submodule", "040000": "a d
 
 
 def code_layer(build: Build) -> Layer:
-    """The layer of the code. A declared file wins over a file of the code at the same path."""
-    spec, code = build.spec, build.code
+    """The layer of the code. A declared file wins over a file of the code at the same path.
+
+    Raises `Stalled` for a secret that may not leave this machine; one in an image that stays is a warning.
+    """
+    spec, code = build.spec, ReadOnce(build.code)
     declared = sorted(layer_path(CODE_DIRECTORY, normalised(path)) for path in spec.files)
 
     def make(_scratch: Path) -> Contents:
@@ -31,14 +37,21 @@ def code_layer(build: Build) -> Layer:
         _require_small(entries)
         members = [_member(e, code) for e in entries]
         require_disjoint([*declared, *(m.path for m in members)])
-        return Contents(CODE_DIRECTORY, members, compressed=True, warnings=tuple(_warnings(entries, code)))
+        warnings = tuple(_pointers(entries, code))
+        findings = tuple(secrets_in(filter(_is_source, build.entries), code))
+        return Contents(CODE_DIRECTORY, members, compressed=True, warnings=warnings, findings=findings)
 
     tree = [spec.code.path, [list(entry) for entry in spec.code.entries]]
-    return build.layer(LayerKind.CODE, [tree, declared], make)
+    layer = build.layer(LayerKind.CODE, [tree, declared, RULES], make)
+    return without_secrets(layer, spec.terms.allow_secrets, leaves=build.leaves)
 
 
 def _belongs(entry: TreeEntry, declared: Sequence[str]) -> bool:
-    return "__pycache__" not in entry.path.split("/") and layer_path(CODE_DIRECTORY, entry.path) not in declared
+    return _is_source(entry) and layer_path(CODE_DIRECTORY, entry.path) not in declared
+
+
+def _is_source(entry: TreeEntry) -> bool:
+    return "__pycache__" not in entry.path.split("/")
 
 
 def _member(entry: TreeEntry, code: CodeReader) -> Member:
@@ -57,9 +70,7 @@ def _require_small(entries: Sequence[TreeEntry]) -> None:
         raise Stalled(message, hint="declare large files with a url and sha256 instead of committing them")
 
 
-def _warnings(entries: Sequence[TreeEntry], code: CodeReader) -> Iterator[str]:
+def _pointers(entries: Sequence[TreeEntry], code: CodeReader) -> Iterator[str]:
     for entry in entries:
-        if looks_secret(entry.path):
-            yield f"{entry.path} looks like a secret; whoever can pull the image can read it"
-        elif is_pointer(code, entry):
+        if is_pointer(code, entry):
             yield f"{entry.path} is a git LFS pointer; the image holds the pointer, not the file"

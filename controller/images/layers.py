@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from controller.images.paths import require_disjoint
+from controller.images.secrets.finding import Finding
 from controller.model.errors import Stalled
 
 MODIFIED = 315_619_200
@@ -62,11 +63,15 @@ class Contents:
     distributions: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     owner: tuple[int, int] = ROOT
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A layer that lies in the layout. `diff_id` is the digest of the uncompressed archive."""
+    """A layer that lies in the layout. `diff_id` is the digest of the uncompressed archive.
+
+    `findings` are the secrets in its files, whether they are allowed or not: what is, may change while the layer stays.
+    """
 
     kind: LayerKind
     digest: str
@@ -76,6 +81,7 @@ class Layer:
     source: str = ""
     distributions: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     @property
     def media_type(self) -> str:

@@ -20,6 +20,7 @@ from controller.images.durable import exclusive, write_durably, write_whole
 from controller.images.installed import read_blocks
 from controller.images.layers import Contents, Layer, LayerKind, Member, compressed, tar_blocks, total_size, write_tar
 from controller.images.layout import BlobWriter, Layout
+from controller.images.secrets.finding import Finding
 from controller.model.identity import content_hash
 from controller.model.images import FORMAT
 from controller.model.ports import Progress
@@ -69,6 +70,7 @@ class LayerStore:
         try:
             value = json.loads(record.read_bytes())
             value |= {key: tuple(value[key]) for key in ("distributions", "warnings")}
+            value["findings"] = tuple(Finding(*found) for found in value.get("findings", ()))
             layer = Layer(**{**value, "kind": LayerKind(value["kind"])})
         except (FileNotFoundError, ValueError, TypeError, KeyError):
             return None
@@ -95,6 +97,7 @@ class LayerStore:
             contents.source,
             contents.distributions,
             contents.warnings,
+            contents.findings,
         )
         record.parent.mkdir(parents=True, exist_ok=True)
         write = write_durably if self._layout.synced else write_whole

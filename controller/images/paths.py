@@ -7,29 +7,11 @@ of one path made the image unpullable, and an entry for a directory of the base 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from fnmatch import fnmatchcase
 
 from controller.model.errors import Stalled
 
 _LONGEST_NAME = 255
 _LONGEST_PATH = 4000
-_SECRETS = (
-    ".env",
-    ".env.*",
-    "*.pem",
-    "*.p12",
-    "*.pfx",
-    "id_rsa",
-    "id_dsa",
-    "id_ecdsa",
-    "id_ed25519",
-    ".npmrc",
-    ".netrc",
-    ".pypirc",
-    ".git-credentials",
-)
-_SECRET_PATHS = (".docker/config.json", ".aws/credentials", ".config/gcloud/*.json", ".kube/config")
-_EXAMPLES = ("*.example", "*.sample", "*.template", "*.dist")
 
 
 def layer_path(directory: str, path: str) -> str:
@@ -57,14 +39,6 @@ def require_disjoint(paths: Iterable[str]) -> None:
             if parent in seen:
                 message = f"/{parent} would be a file and the directory of /{path} at once"
                 raise Stalled(message, hint="give one of them another path")
-
-
-def looks_secret(path: str) -> bool:
-    """Whether a file's name is one that usually holds credentials; a layer is readable by all who can pull it."""
-    name = path.rpartition("/")[2]
-    if any(fnmatchcase(name, pattern) for pattern in _EXAMPLES):
-        return False
-    return any(fnmatchcase(name, p) for p in _SECRETS) or any(fnmatchcase(f"/{path}", f"*/{p}") for p in _SECRET_PATHS)
 
 
 def _parents(path: str) -> Iterable[str]:

@@ -51,6 +51,8 @@ def _deployment_values(reading: Reading, deployment: str) -> Iterator[ExplainedV
         (("rollout", "keepWarm"), f"{switch.keep_warm:g}s"),
     ):
         yield _value(".".join(path), merged.get(*path), default)
+    for node in reading.allowed_secrets:
+        yield ExplainedValue("code.allowSecrets", text_of(node) or "", location(reading.project_file, node))
     for name, alias in reading.aliases.get(deployment, {}).items():
         yield ExplainedValue(f"aliases.{name}", alias.version, alias.location)
 

@@ -149,6 +149,7 @@ def _state(
         deployments=kept,
         held=held,
         diagnostics=tuple(d for d in diagnostics if not (snapshot.generated and d.code == alias_version.HELD)),
+        allow_secrets=tuple(text_of(node) or "" for node in reading.allowed_secrets),
     )
 
 

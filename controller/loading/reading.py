@@ -63,6 +63,12 @@ class Reading:
     def project_file(self) -> str:
         return self.layout.project or ""
 
+    @property
+    def allowed_secrets(self) -> Sequence[Node]:
+        """The items of project.yaml's `code.allowSecrets`."""
+        node = find(self.project, "code", "allowSecrets")
+        return node.items if isinstance(node, ListNode) else ()
+
     def all_aliases(self) -> Iterator[tuple[str, Alias]]:
         """(deployment, alias) of every alias that could be read."""
         return ((deployment, alias) for deployment, aliases in self.aliases.items() for alias in aliases.values())

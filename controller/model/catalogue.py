@@ -61,6 +61,7 @@ CODES: Mapping[str, str] = {
     "PM411": "A golden request for an unknown endpoint",
     "PM412": "A golden request names a file that is not there",
     "PM413": "A golden file that is not read",
+    "PM414": "A secret in the code",
     "PM501": "A link or submodule where a file is wanted",
     "PM502": "A file name that is refused",
     "PM503": "A file in git is too large",

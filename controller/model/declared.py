@@ -200,3 +200,5 @@ class DeclaredState:
     diagnostics: tuple[Diagnostic, ...] = ()
     indexes: tuple[str, ...] = ()
     """The package indexes that the controller's configuration grants to the source, by name."""
+    allow_secrets: tuple[str, ...] = ()
+    """Patterns of the code's files that may look like secrets, as this revision says for every version's build."""

@@ -20,6 +20,16 @@ OWN_DIRECTORY = "/opt/pointsman"
 
 
 @dataclass(frozen=True, slots=True)
+class BuildTerms:
+    """What an image's build may do. It changes no byte of the image, so it is no part of the key.
+
+    `allow_secrets` are patterns of the code's files that may look like secrets.
+    """
+
+    allow_secrets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ImageSpec:
     """One endpoint's image: base + dependencies + files + code + config.
 
@@ -45,6 +55,7 @@ class ImageSpec:
     """Install what the code's `uv.lock` says; `requirements` is None then."""
     indexes: tuple[str, ...] = field(default=(), compare=False)
     """The package indexes that its source may use: the configuration grants them, so they are no part of the key."""
+    terms: BuildTerms = field(default=BuildTerms(), compare=False)
 
     @property
     def key(self) -> str:

@@ -1,6 +1,8 @@
-"""Patterns with `*`, as configurations and repositories write them. No pattern makes matching slow."""
+"""Patterns with `*`, as configurations and repositories write them. None makes matching slow."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 def matches(pattern: str, text: str) -> bool:
@@ -17,3 +19,26 @@ def matches(pattern: str, text: str) -> bool:
             return False
         at = found + len(part)
     return at <= end
+
+
+def path_matches(pattern: str, path: str) -> bool:
+    """Whether a path is the pattern: `*` stands for anything inside one name, `**` for any directories or none."""
+    return _parts_match(pattern.split("/"), path.split("/"))
+
+
+def _parts_match(pattern: Sequence[str], parts: Sequence[str]) -> bool:
+    """By going back to the last `**` only, which is enough: an earlier one could take no more than it can."""
+    at = here = 0
+    star, resumed = -1, 0
+    while here < len(parts):
+        if at < len(pattern) and pattern[at] == "**":
+            star, resumed = at, here
+            at += 1
+        elif at < len(pattern) and matches(pattern[at], parts[here]):
+            at, here = at + 1, here + 1
+        elif star >= 0:
+            resumed += 1
+            at, here = star + 1, resumed
+        else:
+            return False
+    return all(part == "**" for part in pattern[at:])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from controller.model.declared import DeclaredState, Version, VersionEndpoint
 from controller.model.desired import TargetProfile
-from controller.model.images import ImageSpec
+from controller.model.images import BuildTerms, ImageSpec
 from controller.render.command import Command, endpoint_command
 
 
@@ -27,6 +27,7 @@ def image_spec(declared: DeclaredState, version: Version, endpoint: str, target:
         wsgi=found.definition.wsgi is not None,
         shim=command.shim,
         name=f"{version.name}/{endpoint}",
+        terms=BuildTerms(declared.allow_secrets),
     )
 
 

@@ -11,9 +11,9 @@ import pytest
 from controller.engine import background
 from controller.engine.background import Background
 from controller.engine.builds import Builds
-from controller.model.errors import Unavailable
+from controller.model.errors import Stalled, Unavailable
 from controller.model.identity import UnitKey
-from controller.model.images import BuildFailure, Image, ImageSpec
+from controller.model.images import BuildFailure, BuildTerms, Image, ImageSpec
 from controller.model.ports import CodeReader, Progress
 from controller.model.source import CodeTree
 from tests.embedded.gateway.servers import eventually
@@ -32,7 +32,7 @@ class Slow:
         self.fault, self.go = fault, threading.Event()
 
     def find(self, spec: ImageSpec) -> Image | None:
-        assert spec is SPEC
+        assert spec == SPEC
         return None
 
     def build(self, spec: ImageSpec, code: CodeReader, progress: Progress) -> Image:
@@ -65,6 +65,23 @@ def test_a_fault_in_a_build_is_a_failure_that_is_tried_again() -> None:
         failure = builds.state(SPEC, builder)
         assert isinstance(failure, BuildFailure)
         assert (failure.permanent, failure.message) == (False, "ZeroDivisionError: ours")
+    finally:
+        builds.close()
+
+
+def test_a_failure_holds_only_while_the_terms_of_its_build_are_the_same() -> None:
+    builder, told, builds = Slow(Stalled("a secret")), list[UnitKey](), Builds(lambda *_: None)
+    builder.go.set()
+    allowed = replace(SPEC, terms=BuildTerms(("*.pem",)))
+    try:
+        builds.request(SPEC, builder, CODE, UNITS[0], told.append)
+        assert eventually(lambda: bool(told))
+        assert isinstance(builds.state(SPEC, builder), BuildFailure)
+        assert builds.state(allowed, builder) is None, "it has to be tried again"
+        builder.fault = None
+        builds.request(allowed, builder, CODE, UNITS[0], told.append)
+        assert eventually(lambda: len(told) == 2)
+        assert isinstance(builds.state(SPEC, builder), Image)
     finally:
         builds.close()
 

@@ -15,7 +15,7 @@ from controller.images.host import host_base
 from controller.images.layout import Layout
 from controller.model.declared import FileContent
 from controller.model.errors import Stalled
-from controller.model.images import Image
+from controller.model.images import BuildTerms, Image
 
 pytestmark = pytest.mark.contract
 
@@ -99,8 +99,10 @@ def test_secrets_and_lfs_pointers_are_warned_of(tmp_path: Path) -> None:
     pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n"
     code = MemoryCode({".env": b"TOKEN=1", "picture.png": pointer, "app.py": b""})
     image = builder_at(tmp_path).build(spec_of(code), code, silent)
-    assert [warning.split()[0] for warning in image.warnings] == [".env", "picture.png"]
+    assert [warning.split()[0] for warning in image.warnings] == ["picture.png", ".env:1"]
     assert builder_at(tmp_path).find(spec_of(code)) == image
+    allowed = replace(spec_of(code), terms=BuildTerms(("*.env",)), port=9000)
+    assert [warning.split()[0] for warning in builder_at(tmp_path).build(allowed, code, silent).warnings] == ["picture.png"]
 
 
 def test_pointer_that_a_declared_file_replaces_is_no_warning(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from image_examples import members_of
 
 from controller.images.layers import Contents, Member, in_blocks, write_tar
-from controller.images.paths import layer_path, looks_secret, normalised, require_disjoint
+from controller.images.paths import layer_path, normalised, require_disjoint
 from controller.model.errors import Stalled
 from controller.model.images import CODE_DIRECTORY
 
@@ -81,27 +81,3 @@ def test_two_files_of_one_path_are_refused() -> None:
 def test_file_below_another_file_is_refused() -> None:
     with pytest.raises(Stalled, match="/a would be a file and the directory of /a/b/c"):
         require_disjoint(["a/b/c", "a"])
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        ".env",
-        "app/.env.production",
-        "key.pem",
-        "home/.ssh/id_rsa",
-        ".npmrc",
-        ".netrc",
-        ".docker/config.json",
-        "x/.aws/credentials",
-    ],
-)
-def test_name_of_a_secret_is_recognised(path: str) -> None:
-    assert looks_secret(path)
-
-
-@pytest.mark.parametrize(
-    "path", [".env.example", ".env.template", "environment.py", "id_rsa.pub", "config.json", "identity.py"]
-)
-def test_harmless_name_is_no_secret(path: str) -> None:
-    assert not looks_secret(path)

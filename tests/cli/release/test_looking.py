@@ -8,8 +8,11 @@ import shutil
 import pytest
 
 from tests.cli.release.conftest import Project
+from tests.images.drawn_secrets import SECRETS
 
 pytestmark = pytest.mark.contract
+
+MODEL = "files: {predict: {model: {path: models/first.bin}}}\n"
 
 
 def test_a_tree_without_mistakes(project: Project) -> None:
@@ -51,6 +54,28 @@ def test_a_version_that_is_not_committed_is_read_and_noted(project: Project) -> 
     assert "not committed yet" in done.out
     project.write("pointsman/versions/v4.yaml", "{}\n")
     assert "PM316" in project.run("validate").out
+
+
+def test_a_secret_in_the_code_is_found_before_the_push(project: Project) -> None:
+    token = SECRETS["npm"][1]()
+    project.write("settings.py", f"\nTOKEN = '{token}'\n")
+    project.write("pointsman/versions/v4.yaml", MODEL)
+    project.commit()
+    for command in ("validate", "plan"):
+        done = project.run(command)
+        assert done.code == 0
+        place = "settings.py:2: warning: this is an npm token (in the code of version `v4`)"
+        assert place in done.out + done.err
+        assert "allowSecrets: [settings.py]" in done.out + done.err
+        assert token not in done.out + done.err
+    allowed = "format: 1\nowner: acme\nname: mnist\ncode: {allowSecrets: [settings.py]}\n"
+    project.write("pointsman/project.yaml", allowed)
+    for command in ("validate", "plan"):
+        done = project.run(command)
+        assert "npm token" not in done.out + done.err
+    shown = project.run("show", "eu")
+    assert "code.allowSecrets" in shown.out
+    assert "pointsman/project.yaml:4:23" in shown.out
 
 
 def test_one_valohai_yaml(project: Project) -> None:
