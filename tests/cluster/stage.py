@@ -40,11 +40,11 @@ _ROOT = Path(__file__).parents[2]
 T = TypeVar("T")
 
 
-def eventually(look: Callable[[], T], seen: Callable[[], object] = lambda: "") -> T:
+def eventually(look: Callable[[], T], seen: Callable[[], object] = lambda: "", longest: float = LONGEST) -> T:
     """Look until the answer is true; `seen` says in the failure what was there instead."""
-    deadline = time.monotonic() + LONGEST
+    deadline = time.monotonic() + longest
     while not (found := look()):
-        assert time.monotonic() < deadline, f"not within {LONGEST:.0f} s: {seen()}"
+        assert time.monotonic() < deadline, f"not within {longest:.0f} s: {seen()}"
         time.sleep(0.05)
     return found
 

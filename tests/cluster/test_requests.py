@@ -30,12 +30,16 @@ from tests.cluster.fault_rules import Asked
 from tests.cluster.fixtures import Testbed
 from tests.cluster.installation import Installation
 from tests.cluster.stage import Stage, eventually, staged
-from tests.system.repository import Repository, alias_file, deployment_file
+from tests.system.repository import Repository, alias_file, deployment_file, version_file
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1500)]
 
-UNITS = 100
-VERSION = "1.0"
+UNITS = 1000
+SERVED = 100
+"""Units with a version, of four objects each; the others have what every unit has: a ServiceAccount and the record."""
+LONGEST = 1200.0
+FIRST, VERSION = "1.0", "2.0"
+"""One and the same image: the first one has it built before anything is counted."""
 QUIET = 3.0
 """Seconds without a request after which the controller has done what there was to do."""
 _COUNTER = "apiserver_flowcontrol_dispatched_requests_total"
@@ -100,29 +104,32 @@ def observed(testbed: Testbed, tmp_path_factory: pytest.TempPathFactory) -> Iter
         proxy = opened.enter_context(FaultProxy(stage.installation.kubeconfig, directory))
         stage.installation = replace(stage.installation, kubeconfig=proxy.kubeconfig)
         declare(stage, 1)
-        stage.repository.release(VERSION, alias=None)
+        stage.repository.release(FIRST, alias=None, **{version_file(FIRST): {"deployments": [name_of(0)]}})
+        stage.settings["rate"] = {"qps": 1000, "burst": 1000}
         service = opened.enter_context(in_process(stage))
         made = Observed(stage, service, proxy, counter, [])
         eventually(lambda: made.is_settled(1), service.troubles)  # the image and the namespace are there
         with made.requests() as creation:
-            declare(stage, 1 + UNITS)
-            stage.repository.commit({}, "serve many")
-            eventually(lambda: made.is_settled(1 + UNITS), lambda: f"{len(made.units)} units; {service.troubles()}")
+            declare(stage, UNITS)
+            names = [name_of(number) for number in range(1, 1 + SERVED)]
+            stage.repository.commit({version_file(VERSION): {"deployments": names}}, "serve many")
+            eventually(lambda: made.is_settled(UNITS), lambda: f"{len(made.units)} units; {service.troubles()}", LONGEST)
         made.creation = creation
         yield made
 
 
 def test_a_unit_of_four_objects_is_created_with_six_requests(observed: Observed) -> None:
     """Four applies, the record before and after. A gateway that takes its time adds what the unit waits for, to some."""
-    units = {unit.hash for unit in observed.units[1:]}
+    served, bare = hashes(observed.units[1 : 1 + SERVED]), hashes(observed.units[1 + SERVED :])
     asked = [asked for asked in observed.creation if asked.verb != "watch" and asked.resource not in ("events", "gateways")]
     in_all = Counter(map(unit_of, asked))
-    assert in_all.keys() == units, "nothing is asked but what a unit needs"
-    assert median(in_all.values()) == 6
+    assert in_all.keys() == served | bare, "nothing is asked but what a unit needs"
+    assert median(in_all[unit] for unit in served) == 6
     needed = [asked for asked in asked if not tells_that_a_unit_waits(asked)]
-    assert Counter(map(unit_of, needed)) == dict.fromkeys(units, 6)
-    objects = ("deployments", "services", "serviceaccounts", "httproutes")
-    assert Counter(asked.resource for asked in needed) == {**dict.fromkeys(objects, UNITS), "configmaps": 2 * UNITS}
+    assert Counter(map(unit_of, needed)) == {**dict.fromkeys(served, 6), **dict.fromkeys(bare, 3)}
+    objects = dict.fromkeys(("deployments", "services", "httproutes"), SERVED)
+    of_all = {"serviceaccounts": UNITS - 1, "configmaps": 2 * (UNITS - 1)}
+    assert Counter(asked.resource for asked in needed) == {**objects, **of_all}
 
 
 def test_a_commit_that_changes_nothing_for_them_asks_nothing(observed: Observed) -> None:
@@ -150,7 +157,7 @@ def test_a_commit_to_one_alias_asks_for_that_unit_alone(observed: Observed) -> N
         file = alias_file(deployment=unit.deployment)
         commit = observed.stage.repository.commit({file: {"version": VERSION}}, "serve one of them")
         here.until("production", version=VERSION)
-        eventually(lambda: here.is_applied(commit) and observed.is_settled(1 + UNITS), here.conditions)
+        eventually(lambda: here.is_applied(commit) and observed.is_settled(UNITS), here.conditions)
     writes = [asked for asked in found if asked.is_write]
     assert {unit_of(asked) for asked in writes if asked.resource != "events"} == {unit.hash}
     told = {asked.json["regarding"]["name"] for asked in writes if asked.resource == "events"}
@@ -163,7 +170,15 @@ def test_a_commit_to_one_alias_asks_for_that_unit_alone(observed: Observed) -> N
 def declare(stage: Stage, units: int) -> None:
     """Write deployments that run nothing."""
     for number in range(units):
-        stage.repository.write(deployment_file(f"d{number:04d}"), {"idle": {"replicas": 0}, "rollout": {"deadline": "2m"}})
+        stage.repository.write(deployment_file(name_of(number)), {"idle": {"replicas": 0}})
+
+
+def name_of(number: int) -> str:
+    return f"d{number:04d}"
+
+
+def hashes(units: Iterable[UnitKey]) -> set[str]:
+    return {unit.hash for unit in units}
 
 
 @contextmanager
