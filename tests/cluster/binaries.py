@@ -56,7 +56,8 @@ KUBE = Program("kube", "kubernetes", ".", _KUBERNETES)
 METRICS = Program("metrics-server", "metrics", "sigs.k8s.io/metrics-server/cmd/metrics-server")
 TRAEFIK = Program("traefik", "gateway", "github.com/traefik/traefik/v3/cmd/traefik")
 PAUSE = Program("pause", "pause", ".")
-PROGRAMS = (KUBE, METRICS, TRAEFIK, PAUSE)
+OLAREG = Program("olareg", "registry", "github.com/olareg/olareg/cmd/olareg")
+PROGRAMS = (KUBE, METRICS, TRAEFIK, PAUSE, OLAREG)
 
 
 def custom_resources() -> Path:
@@ -68,14 +69,26 @@ def build_all() -> None:
     """Build what the cache does not hold; two callers do not build twice. Errors of `go` go to the caller's terminal."""
     with once("build"):
         missing = [program for program in PROGRAMS if not program.path.exists()]
-        if (missing or not custom_resources().exists()) and not shutil.which("go"):
-            raise SystemExit(
-                "error: the test cluster is built from source, and there is no go on the PATH\nhint: install Go 1.26"
-            )
+        if missing or not custom_resources().exists():
+            _require_go()
         for program in missing:
             _build(program)
         if not custom_resources().exists():
             _copy_custom_resources()
+
+
+def built(program: Program) -> Path:
+    """One program, which is built where it is missing: for tests that need no cluster. For small ones only."""
+    with once(program.name):
+        if not program.path.exists():
+            _require_go()
+            _build(program)
+    return program.path
+
+
+def _require_go() -> None:
+    if not shutil.which("go"):
+        raise SystemExit("error: the test cluster is built from source, and there is no go on the PATH\nhint: install Go 1.26")
 
 
 def are_built() -> bool:

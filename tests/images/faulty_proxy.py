@@ -17,7 +17,8 @@ _DROPPED = ("transfer-encoding", "connection")
 class Fault:
     """`status` is answered in the registry's place; `cut` ends the connection after so many bytes of the request's body.
 
-    `short` ends it after so many bytes of the answer's body; `replace` changes that body, `headers` its headers.
+    `short` ends it after so many bytes of the answer's body; `replace` changes that body, `headers` its headers. With `held`
+    the request is read, and nothing is answered until the event is set.
     """
 
     status: int = 0
@@ -26,6 +27,7 @@ class Fault:
     cut: int | None = None
     short: int | None = None
     replace: Callable[[bytes], bytes] | None = None
+    held: threading.Event | None = None
 
 
 @dataclass
@@ -101,6 +103,8 @@ class _Handler(BaseHTTPRequestHandler):
             block = self.rfile.read(min(_BLOCK, allowed - sent))
             backend.send(block)
             sent += len(block)
+        if fault.held:
+            fault.held.wait()
         if fault.cut is not None:
             self.close_connection = True
             return

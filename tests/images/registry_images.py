@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-from base_images import MANIFEST
+from base_images import MANIFEST, digest_of
 from image_examples import CODE, MemoryCode, spec_of
 from registry_server import Registry
 
 from controller.images.registry.builder import RegistryBuilder
+from controller.images.registry.client import RegistryClient
+from controller.model.errors import PointsmanError
 from controller.model.images import Image, ImageSpec
 
 PROJECT = "pointsman/ruksi/mnist"
@@ -40,6 +42,23 @@ def blob_at(registry: Registry, digest: str, repository: str = PROJECT) -> bytes
     answer = httpx2.get(f"{registry.url}/v2/{repository}/blobs/{digest}")
     assert answer.status_code == 200, answer.text
     return answer.content
+
+
+def broken_blobs(client: RegistryClient, repository: str, tag: str) -> list[str]:
+    """The blobs of a tag's image that cannot be read whole, or have other bytes than their digest says."""
+    found = client.manifest(repository, tag)
+    assert found is not None, f"there is no {repository}:{tag}"
+    described = [found.document["config"], *found.document["layers"]]
+    return [item["digest"] for item in described if not _is_whole(client, repository, item)]
+
+
+def _is_whole(client: RegistryClient, repository: str, item: dict[str, Any]) -> bool:
+    try:
+        with client.reading(repository, item["digest"]) as blocks:
+            data = b"".join(blocks)
+    except PointsmanError:
+        return False
+    return (digest_of(data), len(data)) == (item["digest"], item["size"])
 
 
 def config_at(registry: Registry, image: Image) -> dict[str, Any]:

@@ -46,6 +46,10 @@ class Registry:
         found = self.storage / "docker/registry/v2/repositories" / repository / "_manifests/tags"
         return sorted(path.name for path in found.iterdir()) if found.exists() else []
 
+    def uploads(self, repository: str) -> list[Path]:
+        """What was begun to be received, and neither finished nor cancelled; a cancelled one leaves an empty directory."""
+        return list((self.storage / "docker/registry/v2/repositories" / repository / "_uploads").glob("*/data"))
+
 
 def free_address() -> str:
     with create_server(("127.0.0.1", 0)) as server:
@@ -63,14 +67,14 @@ def running_registry(directory: Path, more: str = "") -> Iterator[Registry]:
     with (directory / "registry.log").open("ab") as log:
         process = subprocess.Popen([PROGRAM, "serve", str(config)], stdout=log, stderr=log)
     try:
-        _await_answer(address, process)
+        await_answer(address, process)
         yield Registry(address, storage, process)
     finally:
         process.kill()
         process.wait()
 
 
-def _await_answer(address: str, process: subprocess.Popen[bytes]) -> None:
+def await_answer(address: str, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 60.0
     while process.poll() is None and time.monotonic() < deadline:
         try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import ssl
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -29,7 +28,7 @@ from controller.images.registry.auth import Credentials
 from controller.images.registry.bases import Bases, FoundBase
 from controller.images.registry.client import RegistryClient, digest_of
 from controller.images.registry.interpreter import find_python
-from controller.images.registry.push import PARALLEL, Blob, Known, Pusher
+from controller.images.registry.push import PARALLEL, Blob, Known, Pusher, Tell
 from controller.images.registry.reference import parse_location, parse_reference
 from controller.images.registry.registries import Registries
 from controller.images.registry.session import FIRST_PAUSE, Tick
@@ -115,11 +114,10 @@ class RegistryBuilder:
 
     def build(self, spec: ImageSpec, code: CodeReader, progress: Progress) -> Image:
         """Build what is missing, tag last. One build per key at a time, of all processes that share the cache."""
-        told = _OneAtATime(progress)
         with disk_errors(), exclusive(self._cache / "locks" / f"image-{spec.key}"):
             found = self.find(spec)
             if found is None:
-                self._build(spec, code, told)
+                self._build(spec, code, progress)
                 found = self.find(spec)
         if found is None:
             message = f"the image {spec.tag} vanished from its registry as soon as it was pushed"
@@ -133,13 +131,10 @@ class RegistryBuilder:
         self._installer.prune(before)
 
     def _build(self, spec: ImageSpec, code: CodeReader, progress: Progress) -> None:
-        def tick() -> None:
-            progress(f"pushing {spec.name or spec.tag}", 0, 0)
-
-        base = self._base(spec, tick)
+        base = self._base(spec, lambda: progress(f"reading the base image of {spec.name or spec.tag}", 0, 0))
         build = Build(spec, code, self._store, progress, base.base.owner)
         layers = own_layers(build, self._files, self._installer, lambda: find_python(self._bases, base, spec.platform))
-        self._publish(build, base, layers, tick)
+        self._publish(build, base, layers, partial(progress, f"pushing {spec.name or spec.tag}"))
 
     def _base(self, spec: ImageSpec, tick: Tick) -> FoundBase:
         """The base at the digest that the unit remembers, else at the one that its name leads to now."""
@@ -150,7 +145,7 @@ class RegistryBuilder:
             reference = replace(reference, digest=spec.base_digest)
         return self._bases.find(reference, self._registries.origin(reference, tick), spec.platform)
 
-    def _publish(self, build: Build, found: FoundBase, layers: Sequence[Layer], tick: Tick) -> None:
+    def _publish(self, build: Build, found: FoundBase, layers: Sequence[Layer], tell: Tell) -> None:
         spec = build.spec
         config = _canonical(configuration(spec, layers, found.base))
         config_digest = digest_of(config)
@@ -160,9 +155,9 @@ class RegistryBuilder:
             *(Blob(layer.digest, layer.size, partial(self._content, build, layer)) for layer in layers),
             Blob(config_digest, len(config), lambda: iter((config,))),
         ]
-        client = RegistryClient(self._registries.session(self._location), tick)
+        session = self._registries.session(self._location)
         bases = self._location.below(_BASES)
-        pusher = Pusher(client, self._repository(spec), bases, self._known, parallel=self._parallel)
+        pusher = Pusher(session, self._repository(spec), bases, self._known, tell, parallel=self._parallel)
         digest = pusher.push(blobs, _canonical(document), spec.tag)
         self._bases.remember(digest, _IMAGE, document, durable=False)
 
@@ -193,18 +188,6 @@ class RegistryBuilder:
         """What the build had to say, and what the target's security profile will."""
         user = restricted_complaint(user_of(document)) if self._security == "restricted" else None
         return (*warnings_of(document), *filter(None, (user, port_complaint(spec.port, self._security))))
-
-
-class _OneAtATime:
-    """A progress for several threads."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._lock = threading.Lock()
-
-    def __call__(self, what: str, done: int, total: int) -> None:
-        with self._lock:
-            self._progress(what, done, total)
 
 
 def _unwatched() -> None:

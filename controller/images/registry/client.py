@@ -173,7 +173,7 @@ class RegistryClient:
         """Let go of an upload that is not used; one that cannot be cancelled is purged by the registry itself."""
         call = Call("DELETE", upload.url, _push(upload.repository), f"cancel an upload to {upload.repository}")
         with suppress(PointsmanError):
-            self.session.call(call, self.tick, tries=1)
+            self.session.call(call, self.tick, tries=2)
 
     def _begun(self, repository: str, call: Call, answer: Answer) -> Upload:
         location = answer.headers.get("location")

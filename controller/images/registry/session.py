@@ -7,9 +7,12 @@ import random
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from socket import SHUT_RDWR, socket
+from typing import Any
+from weakref import WeakSet
 
 import httpx2
 
@@ -93,9 +96,22 @@ class Session:
         headers = {"user-agent": f"pointsman/{controller.__version__}", "accept-encoding": "identity"}
         self._client = httpx2.Client(verify=verify, timeout=_timeout(_PATIENCE), headers=headers)
         self._tokens = Tokens(name, credentials, self._client, plain=location.scheme == "http")
+        self._sockets: WeakSet[socket] = WeakSet()
 
     def close(self) -> None:
         self._client.close()
+
+    def interrupt(self) -> None:
+        """End what is sent or waited for at this moment by any thread, as if the registry had hung up."""
+        for connected in list(self._sockets):
+            with suppress(OSError):
+                # Not the method of a TLS socket: that one also takes away what its thread is working with.
+                socket.shutdown(connected, SHUT_RDWR)
+
+    def _notice(self, event: str, about: Mapping[str, Any]) -> None:
+        """Remember each connection (https://www.python-httpx.org/advanced/extensions/#trace)."""
+        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
+            self._sockets.add(about["return_value"].get_extra_info("socket"))
 
     def call(self, call: Call, tick: Tick, tries: int = TRIES) -> Answer:
         """The answer to a request that may be repeated, after as many tries as it takes.
@@ -138,7 +154,8 @@ class Session:
             headers["content-length"] = str(call.size)
         body = call.content() if call.content is not None else None
         timeout = _timeout(call.patience)
-        request = self._client.build_request(call.method, url, headers=headers, content=body, timeout=timeout)
+        trace = {"trace": self._notice}
+        request = self._client.build_request(call.method, url, headers=headers, content=body, timeout=timeout, extensions=trace)
         return self._client.send(request, stream=True, follow_redirects=call.method in ("GET", "HEAD"))
 
     def _check(self, call: Call, response: httpx2.Response) -> None:

@@ -1,0 +1,2 @@
+// Package registry pins the second registry that images are pushed to by the tests.
+package registry
