@@ -1,17 +1,23 @@
-"""One build into a registry in a process of its own, for tests that end it: prints the image's digest."""
+"""One build into a registry in a process of its own, for tests that end or measure it.
+
+Prints the image's digest and the most memory that the process had, in KiB.
+"""
 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from image_examples import CODE, in_code, silent, spec_of
 
-from controller.cli.progress import BuildProgress
 from controller.images.registry.builder import RegistryBuilder
+from controller.model.declared import FileContent
 from controller.model.errors import PointsmanError
+from controller.model.ports import Progress
 
 
 def main() -> int:
@@ -19,24 +25,34 @@ def main() -> int:
     parser.add_argument("address", help="the registry's host and port, also for `library/python:3.11`")
     parser.add_argument("cache", type=Path)
     parser.add_argument("repository")
+    parser.add_argument("--model", metavar="SHA256", help="a file that lies in the cache, in place of one of the code")
     parser.add_argument("--progress", action="store_true", help="as a terminal shows it")
     options = parser.parse_args()
     url = f"http://{options.address}"
-    spec = spec_of(
-        repository=f"{options.address}/{options.repository}",
-        base="python:3.11",
-        files={"m.bin": in_code("models/net.bin")},
-        shim=True,
-    )
-    shown = BuildProgress() if options.progress else nullcontext()
-    with shown, RegistryBuilder(url, options.address, options.cache, mirrors={"docker.io": url}) as builder:
-        report = shown.report if isinstance(shown, BuildProgress) else silent
+    model = FileContent(url="https://models.example.com/m.bin", sha256=options.model)
+    files = {"m.bin": model if options.model else in_code("models/net.bin")}
+    spec = spec_of(repository=f"{options.address}/{options.repository}", base="python:3.11", files=files, shim=True)
+    shown = progress() if options.progress else nullcontext(silent)
+    with shown as report, RegistryBuilder(url, options.address, options.cache, mirrors={"docker.io": url}) as builder:
         try:
-            print(builder.build(spec, CODE, report).digest)
+            print(builder.build(spec, CODE, report).digest, peak())
         except PointsmanError as error:
             print(f"{error.reason}: {error}", file=sys.stderr)
             return 1
     return 0
+
+
+@contextmanager
+def progress() -> Iterator[Progress]:
+    from controller.cli.progress import BuildProgress
+
+    with BuildProgress() as shown:
+        yield shown.report
+
+
+def peak() -> str:
+    """Not `ru_maxrss`: that one begins with what the process had that started this one."""
+    return re.findall(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[0]
 
 
 if __name__ == "__main__":
