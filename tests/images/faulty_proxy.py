@@ -17,8 +17,8 @@ _DROPPED = ("transfer-encoding", "connection")
 class Fault:
     """`status` is answered in the registry's place; `cut` ends the connection after so many bytes of the request's body.
 
-    `short` ends it after so many bytes of the answer's body; `replace` changes that body, `headers` its headers. With `held`
-    the request is read, and nothing is answered until the event is set.
+    `short` ends it after so many bytes of the answer's body; `replace` changes that body, `headers` its headers. `sent` are
+    headers in place of the request's own. With `held` the request is read, and nothing is answered until the event is set.
     """
 
     status: int = 0
@@ -27,6 +27,7 @@ class Fault:
     cut: int | None = None
     short: int | None = None
     replace: Callable[[bytes], bytes] | None = None
+    sent: Mapping[str, str] = field(default_factory=dict)
     held: threading.Event | None = None
 
 
@@ -95,7 +96,7 @@ class _Handler(BaseHTTPRequestHandler):
         size = int(self.headers.get("content-length", 0))
         backend.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
         for name, value in self.headers.items():
-            backend.putheader(name, value)
+            backend.putheader(name, fault.sent.get(name.lower(), value))
         backend.endheaders()
         allowed = size if fault.cut is None else min(size, fault.cut)
         sent = 0

@@ -17,6 +17,7 @@ from image_examples import CODE, in_code, silent, spec_of
 from controller.images.registry.builder import RegistryBuilder
 from controller.model.declared import FileContent
 from controller.model.errors import PointsmanError
+from controller.model.images import ImageSpec
 from controller.model.ports import Progress
 
 
@@ -29,9 +30,7 @@ def main() -> int:
     parser.add_argument("--progress", action="store_true", help="as a terminal shows it")
     options = parser.parse_args()
     url = f"http://{options.address}"
-    model = FileContent(url="https://models.example.com/m.bin", sha256=options.model)
-    files = {"m.bin": model if options.model else in_code("models/net.bin")}
-    spec = spec_of(repository=f"{options.address}/{options.repository}", base="python:3.11", files=files, shim=True)
+    spec = push_spec(f"{options.address}/{options.repository}", options.model)
     shown = progress() if options.progress else nullcontext(silent)
     with shown as report, RegistryBuilder(url, options.address, options.cache, mirrors={"docker.io": url}) as builder:
         try:
@@ -40,6 +39,13 @@ def main() -> int:
             print(f"{error.reason}: {error}", file=sys.stderr)
             return 1
     return 0
+
+
+def push_spec(repository: str, model: str = "") -> ImageSpec:
+    """What is built; `model` is the sha256 of a file that lies in the cache."""
+    given = FileContent(url="https://models.example.com/m.bin", sha256=model)
+    files = {"m.bin": given if model else in_code("models/net.bin")}
+    return spec_of(repository=repository, base="python:3.11", files=files, shim=True)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,15 +57,21 @@ def free_address() -> str:
 
 
 @contextmanager
-def running_registry(directory: Path, more: str = "") -> Iterator[Registry]:
-    """A registry until the block ends."""
+def running_registry(
+    directory: Path, more: str = "", address: str = "", within: Callable[[Path, list[str]], list[str]] | None = None
+) -> Iterator[Registry]:
+    """A registry until the block ends, at a free address unless one is given.
+
+    `within` makes of its storage and its command the command to run in its place.
+    """
     assert PROGRAM, "these tests need a registry: apt install docker-registry"
-    address, storage = free_address(), directory / "storage"
+    address, storage = address or free_address(), directory / "storage"
     storage.mkdir(parents=True, exist_ok=True)
     config = directory / "registry.yml"
     config.write_text(CONFIG.format(storage=storage, address=address, more=more))
+    command = [PROGRAM, "serve", str(config)]
     with (directory / "registry.log").open("ab") as log:
-        process = subprocess.Popen([PROGRAM, "serve", str(config)], stdout=log, stderr=log)
+        process = subprocess.Popen(within(storage, command) if within else command, stdout=log, stderr=log)
     try:
         await_answer(address, process)
         yield Registry(address, storage, process)

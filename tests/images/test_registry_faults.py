@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from base_images import push_base
+from base_images import MANIFEST, digest_of, push_base
 from faulty_proxy import Fault, Proxy, running_proxy
 from image_examples import CODE, in_code, silent
-from registry_images import PROJECT, builder_for, manifest_at, spec_for, tree_at
+from registry_images import PROJECT, broken_blobs, builder_for, manifest_at, spec_for, tree_at
 from registry_server import Registry, running_registry
+from token_server import LOGIN, running_token_server
 
+from controller.images.registry.auth import Credentials, parse_docker_config
 from controller.images.registry.builder import RegistryBuilder
+from controller.images.registry.client import RegistryClient
+from controller.images.registry.reference import parse_location
+from controller.images.registry.session import Session
 from controller.model.errors import Forbidden, PointsmanError, Stalled, Transient, Unavailable
+from controller.model.images import Image
 
 pytestmark = pytest.mark.faults
 
@@ -71,6 +79,26 @@ def always(step: str, fault: Fault) -> Choose:
     return first(step, fault, times=1_000_000)
 
 
+def require_whole(registry: Registry, tag: str = "", repository: str = PROJECT) -> None:
+    """Every tag, or none, leads to an image whose blobs can all be read, and are what their digests say."""
+    location = parse_location(registry.url)
+    session = Session(location, location.host, Credentials(), first_pause=0.01)
+    try:
+        tags = registry.tags(repository)
+        assert tags == ([tag] if tag else [])
+        for name in tags:
+            assert broken_blobs(RegistryClient(session, lambda: None), repository, name) == []
+    finally:
+        session.close()
+
+
+def require_next_try(registry: Registry, proxy: Proxy, builder: RegistryBuilder) -> None:
+    """Without faults the same builder finishes."""
+    proxy.choose = lambda method, path, before: None
+    image = builder.build(spec_through(proxy, registry), CODE, silent)
+    require_whole(registry, f"v-{image.key}")
+
+
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize(
     "fault",
@@ -82,8 +110,25 @@ def test_fault_that_passes_is_got_over(
 ) -> None:
     proxy.choose = first(step, fault)
     image = builder.build(spec_through(proxy, registry), CODE, silent)
-    assert registry.tags(PROJECT) == [f"v-{image.key}"]
+    require_whole(registry, f"v-{image.key}")
     assert "valohai/code/m.bin" in tree_at(registry, image)
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("status", [500, 503, 429])
+def test_fault_that_stays_ends_the_build_and_not_the_next_one(
+    registry: Registry, proxy: Proxy, builder: RegistryBuilder, step: str, status: int
+) -> None:
+    proxy.choose = always(step, Fault(status, {"retry-after": "0"}))
+    if step == "look for a blob":
+        # What cannot be looked at is sent; that it cannot be looked at is no reason to fail.
+        image = builder.build(spec_through(proxy, registry), CODE, silent)
+        require_whole(registry, f"v-{image.key}")
+    else:
+        with pytest.raises(Unavailable, match=f"answers {status}"):
+            builder.build(spec_through(proxy, registry), CODE, silent)
+        require_whole(registry)
+    require_next_try(registry, proxy, builder)
 
 
 @pytest.mark.parametrize("step", [step for step in STEPS if step != "look for a blob"])
@@ -96,9 +141,8 @@ def test_refusal_names_the_login_and_leaves_no_tag(
     with pytest.raises(Forbidden) as caught:
         builder.build(spec_through(proxy, registry), CODE, silent)
     assert "docker login" in (caught.value.hint or "")
-    assert registry.tags(PROJECT) == []
-    proxy.choose = lambda method, path, before: None
-    assert builder.build(spec_through(proxy, registry), CODE, silent)
+    require_whole(registry)
+    require_next_try(registry, proxy, builder)
 
 
 @pytest.mark.parametrize("size", [0, 1, 100_000, 1_290_000])
@@ -106,14 +150,16 @@ def test_upload_that_is_cut_is_sent_again(registry: Registry, proxy: Proxy, buil
     proxy.choose = first("send a blob", Fault(cut=size))
     image = builder.build(spec_through(proxy, registry), CODE, silent)
     assert tree_at(registry, image)["valohai/code/m.bin"][3] == CODE.files["models/net.bin"]
+    require_whole(registry, f"v-{image.key}")
 
 
 def test_upload_that_is_always_cut_is_given_up_for_now(registry: Registry, proxy: Proxy, builder: RegistryBuilder) -> None:
     proxy.choose = always("send a blob", Fault(cut=1))
     with pytest.raises(Unavailable):
         builder.build(spec_through(proxy, registry), CODE, silent)
-    assert registry.tags(PROJECT) == []
+    require_whole(registry)
     assert builder.find(spec_through(proxy, registry)) is None
+    require_next_try(registry, proxy, builder)
 
 
 def test_mount_that_is_not_allowed_becomes_a_copy(registry: Registry, proxy: Proxy, builder: RegistryBuilder) -> None:
@@ -139,6 +185,8 @@ def test_body_limit_of_a_proxy_is_named(registry: Registry, proxy: Proxy, builde
     with pytest.raises(Stalled, match="413") as caught:
         builder.build(spec_through(proxy, registry), CODE, silent)
     assert "body limit" in (caught.value.hint or "")
+    require_whole(registry)
+    require_next_try(registry, proxy, builder)
 
 
 def test_request_to_stay_away_for_long_ends_the_build(registry: Registry, proxy: Proxy, builder: RegistryBuilder) -> None:
@@ -146,6 +194,7 @@ def test_request_to_stay_away_for_long_ends_the_build(registry: Registry, proxy:
     with pytest.raises(Unavailable, match="429"):
         builder.build(spec_through(proxy, registry), CODE, silent)
     assert proxy.seen.count(("HEAD", "/v2/library/python/manifests/3.11")) == 1
+    require_next_try(registry, proxy, builder)
 
 
 @pytest.mark.parametrize("what", ["manifest", "configuration"])
@@ -155,8 +204,8 @@ def test_base_with_other_bytes_than_its_digest_is_not_believed(
     proxy.choose = always(f"read the base's {what}", Fault(replace=lambda body: body + b" "))
     with pytest.raises(Unavailable, match=r"other bytes|with the bytes of"):
         builder.build(spec_through(proxy, registry), CODE, silent)
-    proxy.choose = lambda method, path, before: None
-    assert builder.build(spec_through(proxy, registry), CODE, silent)
+    require_whole(registry)
+    require_next_try(registry, proxy, builder)
 
 
 def test_copied_base_with_other_bytes_never_gets_a_tag(registry: Registry, tmp_path: Path) -> None:
@@ -182,12 +231,101 @@ def test_digest_header_that_is_none_is_refused(registry: Registry, proxy: Proxy,
     proxy.choose = always("resolve the base", Fault(headers={"Docker-Content-Digest": "../../etc/passwd"}))
     with pytest.raises(Stalled, match="not a digest"):
         builder.build(spec_through(proxy, registry), CODE, silent)
+    require_whole(registry)
+    require_next_try(registry, proxy, builder)
 
 
 def test_manifest_without_end_is_not_read(registry: Registry, proxy: Proxy, builder: RegistryBuilder) -> None:
     proxy.choose = always("read the base's manifest", Fault(replace=lambda body: bytes(9 << 20)))
     with pytest.raises(PointsmanError, match="larger than"):
         builder.build(spec_through(proxy, registry), CODE, silent)
+    require_next_try(registry, proxy, builder)
+
+
+def test_blob_that_is_confirmed_and_not_kept_is_sent_again(registry: Registry, proxy: Proxy, builder: RegistryBuilder) -> None:
+    proxy.choose = first("send a blob", Fault(201))
+    image = builder.build(spec_through(proxy, registry), CODE, silent)
+    require_whole(registry, f"v-{image.key}")
+
+
+def test_blobs_that_are_never_kept_lead_to_no_tag(registry: Registry, proxy: Proxy, builder: RegistryBuilder) -> None:
+    proxy.choose = always("send a blob", Fault(201))
+    with pytest.raises(PointsmanError, match=r"MANIFEST_BLOB_UNKNOWN|BLOB_UNKNOWN"):
+        builder.build(spec_through(proxy, registry), CODE, silent)
+    require_whole(registry)
+    require_next_try(registry, proxy, builder)
+
+
+def test_tag_that_is_confirmed_and_not_kept_is_noticed(registry: Registry, proxy: Proxy, builder: RegistryBuilder) -> None:
+    proxy.choose = always("publish by tag", Fault(201))
+    with pytest.raises(Transient, match="vanished"):
+        builder.build(spec_through(proxy, registry), CODE, silent)
+    require_whole(registry)
+    require_next_try(registry, proxy, builder)
+
+
+def test_stale_word_of_an_image_that_is_gone_is_not_believed(
+    registry: Registry, proxy: Proxy, builder: RegistryBuilder
+) -> None:
+    stale = Fault(200, {"docker-content-digest": digest_of(b"gone"), "content-type": MANIFEST})
+    proxy.choose = first("look for the image", stale)
+    image = builder.build(spec_through(proxy, registry), CODE, silent)
+    require_whole(registry, f"v-{image.key}")
+
+
+def test_stale_word_of_a_base_is_refused_until_it_is_fresh(registry: Registry, proxy: Proxy, builder: RegistryBuilder) -> None:
+    stale = Fault(200, {"docker-content-digest": digest_of(b"gone"), "content-type": MANIFEST})
+    proxy.choose = always("resolve the base", stale)
+    with pytest.raises(Stalled, match="does not exist"):
+        builder.build(spec_through(proxy, registry), CODE, silent)
+    require_whole(registry)
+    require_next_try(registry, proxy, builder)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_token_that_ends_in_the_middle_is_replaced(registry: Registry, tmp_path: Path, step: str) -> None:
+    """Whatever the token server said of its life: the registry itself refuses it at this step."""
+    with running_token_server(tmp_path) as tokens:
+        tokens.granted = {"library/python", PROJECT, "pointsman/bases"}
+        with (
+            running_registry(tmp_path / "registry", tokens.registry_options) as guarded,
+            running_proxy(guarded.address) as proxy,
+        ):
+            address = proxy.url.removeprefix("http://")
+            auth = base64.b64encode(LOGIN.encode()).decode()
+            login = parse_docker_config(json.dumps({"auths": {address: {"auth": auth}}}), "config.json")
+            with builder_for(
+                replace(guarded, address=address), tmp_path / "cache", credentials=login, first_pause=0.01
+            ) as build:
+                warm = replace(spec_through(proxy, guarded), port=9000)
+                build.build(warm, CODE, silent)
+                proxy.choose = first(step, Fault(sent={"authorization": "Bearer expired"}))
+                image = build.build(spec_through(proxy, guarded), CODE, silent)
+    require_tag(tmp_path, image)
+
+
+def require_tag(directory: Path, image: Image) -> None:
+    with running_registry(directory / "registry") as unguarded:
+        assert f"v-{image.key}" in unguarded.tags(PROJECT)
+        assert "valohai/code/m.bin" in tree_at(unguarded, image)
+
+
+def test_registry_that_is_killed_in_an_upload_and_comes_back(registry: Registry, proxy: Proxy, tmp_path: Path) -> None:
+    def choose(method: str, path: str, before: int) -> Fault | None:
+        if method == "PUT" and "/blobs/" in path:
+            registry.process.kill()
+            registry.process.wait()
+            return Fault(cut=1)
+        return None
+
+    through = replace(registry, address=proxy.url.removeprefix("http://"))
+    with builder_for(through, tmp_path / "cache", first_pause=0.01) as builder:
+        proxy.choose = choose
+        with pytest.raises(Unavailable):
+            builder.build(spec_through(proxy, registry), CODE, silent)
+        assert registry.tags(PROJECT) == []
+        with running_registry(tmp_path / "registry", address=registry.address) as again:
+            require_next_try(again, proxy, builder)
 
 
 def test_registry_that_is_down_is_no_reason_to_forget(registry: Registry, builder: RegistryBuilder, proxy: Proxy) -> None:
