@@ -24,7 +24,7 @@ pytestmark = pytest.mark.faults
 PUSH = Path(__file__).with_name("push_once.py")
 
 
-@pytest.mark.parametrize("size", [8, 100, 1200, 1300])
+@pytest.mark.parametrize("size", [8, 12, 16, 24])
 def test_full_disk_of_a_builder(registry: Registry, tmp_path: Path, size: int) -> None:
     cache = tmp_path / "cache"
     cache.mkdir()
