@@ -13,7 +13,8 @@ from controller.images.installer import Installer, Python
 from controller.images.layers import Contents, Layer, LayerKind
 from controller.images.locked import PROJECT, Lock
 from controller.images.paths import layer_path
-from controller.images.requirements import LOCK, MAIN, PLAIN, Requirements, collect
+from controller.images.requirement_lines import LOCK
+from controller.images.requirements import MAIN, PLAIN, Requirements, collect
 from controller.model.errors import Stalled
 from controller.model.images import OWN_DIRECTORY
 

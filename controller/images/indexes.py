@@ -8,6 +8,7 @@ from a pipe.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import quote, urlsplit
@@ -16,7 +17,9 @@ from controller.model.configuration import PackageIndex
 from controller.model.errors import Transient
 
 _PORTS = {"http": 80, "https": 443}
-_OUTSIDE = ("..", "%2e", "%2f", "%5c", "\\")
+_UNUSUAL = re.compile(r"[^!#-;=?-\[\]_a-z~]")
+"""Characters that no address needs, which readers of addresses understand in different ways."""
+_OUTSIDE = ("..", "%2e", "%2f", "%5c")
 """Parts of a path that may lead out of it, in lower case."""
 
 
@@ -106,6 +109,8 @@ def _password(index: PackageIndex) -> str:
 
 def _place(address: str) -> tuple[str, str, int, str] | None:
     """Scheme, host, port and path; None for an address that could mean another place than it seems to."""
+    if _UNUSUAL.search(address):
+        return None
     try:
         parts = urlsplit(address)
         port = parts.port or _PORTS.get(parts.scheme, 0)

@@ -9,8 +9,9 @@ from typing import Any
 from controller.images.indexes import Indexes
 from controller.images.installer import Python, Wanted
 from controller.images.locked import PROJECT, Lock, by_index
+from controller.images.requirement_lines import LOCK
 from controller.images.requirement_rules import checked, require_all_hashes
-from controller.images.requirements import LOCK, Requirements, collect
+from controller.images.requirements import Requirements, collect
 from controller.images.wsgi import SERVER, wsgi_requirements
 from controller.model.errors import Stalled
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from controller.images.layers import Member, in_blocks
 from controller.images.paths import layer_path
-from controller.images.requirements import normalised_name
+from controller.images.requirement_lines import normalised_name
 from controller.model.errors import Stalled
 
 _BLOCK = 1 << 20

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from controller.images.requirements import LOCK, Line, collect, normalised_name
+from controller.images.requirement_lines import LOCK, Line, normalised_name
+from controller.images.requirements import collect
 from controller.model.errors import Stalled
 
 PROJECT = "pyproject.toml"

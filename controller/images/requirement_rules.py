@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from controller.images.indexes import Indexes
-from controller.images.requirements import Line, Requirements
+from controller.images.requirement_lines import Line, is_address
+from controller.images.requirements import Requirements
 from controller.model.errors import Stalled
 
 _VARIABLE = re.compile(r"\$\{[A-Za-z0-9_]+\}")
 _BUILDS = re.compile(r"--no-binary\b|--only-binary[=\s]\s*:none:")
+_AFTER_NAME = re.compile(r"[\s;\[#?]")
 _VERSION_CONTROL = re.compile(r"(?:git|hg|svn|bzr)\+")
 
 
@@ -45,7 +47,7 @@ def _require_wheels(line: Line) -> None:
     if _VARIABLE.search(line.text):
         hint = "write it out; passwords of package indexes belong to the controller's configuration"
         raise Stalled(f"{line} names a variable of the controller's environment", hint=hint)
-    if line.includes and "://" in line.includes:
+    if line.includes and is_address(line.includes):
         raise Stalled(f"{line} includes a file that git does not hold", hint="copy it into the repository")
     if _BUILDS.match(line.text) or (line.installs and not _is_wheel(line.installs)):
         hint = "publish the package as a wheel, or commit the wheel and name its file"
@@ -61,7 +63,7 @@ def _require_granted(line: Line, indexes: Indexes) -> None:
 
 def without_indexes(found: Requirements) -> Requirements:
     """The same without lines that name an index: the configuration names it already, with its place and its password."""
-    named = {(line.path, line.text) for line in found.lines if line.searches and "://" in line.searches}
+    named = {(line.path, line.text) for line in found.lines if line.searches and is_address(line.searches)}
     kept = {path: "".join(_kept(path, text, named)) for path, text in found.files.items()}
     return replace(found, files=kept)
 
@@ -76,9 +78,8 @@ def _is_wanted(line: Line) -> bool:
 
 
 def _is_wheel(target: str) -> bool:
-    address = target.partition("#")[0].partition("?")[0]
-    return address.endswith(".whl") and not _VERSION_CONTROL.match(address)
+    return _AFTER_NAME.split(target, 1)[0].endswith(".whl") and not _VERSION_CONTROL.match(target)
 
 
 def _address(target: str | None) -> str | None:
-    return target if target and "://" in target else None
+    return target if target and is_address(target) else None

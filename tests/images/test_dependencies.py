@@ -261,6 +261,10 @@ def test_a_cache_of_its_own_is_emptied_once_in_a_while_and_used_again(tmp_path: 
     (tree / "requirements.txt").write_text("six==1.16.0\n")
     installer = Installer(environment={k: v for k, v in os.environ.items() if k != "UV_CACHE_DIR"}, cache=cache)
     wheels = ["--only-binary", ":all:"]
+    other = tmp_path / "uv-of-other-indexes" / "CACHEDIR.TAG"
+    other.parent.mkdir()
+    other.touch()
+    os.utime(other, (0, 0))
     for turn in ("first", "second"):
         target = tmp_path / turn / "target"
         target.parent.mkdir()
@@ -269,6 +273,7 @@ def test_a_cache_of_its_own_is_emptied_once_in_a_while_and_used_again(tmp_path: 
         assert list(cache.rglob("six.py"))
         installer.prune(0.0)
         assert list(cache.rglob("six.py")), "it was made just now"
+        assert other.stat().st_mtime > 0, "and what is kept apart for other sources was looked at too"
         mark = cache / "CACHEDIR.TAG"
         installer.prune(mark.stat().st_mtime)
         assert not list(cache.rglob("six.py"))

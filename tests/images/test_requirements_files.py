@@ -68,6 +68,24 @@ def test_include_that_is_not_in_the_code_is_named() -> None:
         "${HOME}/private",
         "./${HOME}",
         "-e ~/lib",
+        "--find-links FILE:///root/wheels",
+        '--find-links "/root/wheels"',
+        "-f '/root/my wheels'",
+        "--find-links /root/my wheels",
+        '-r "/root/my files/a.txt"',
+        "./a /../../x.whl",
+        "./a[/../../x.whl",
+        "./a;/../../x.whl",
+        "a[x]/../../x.whl",
+        "x @ ./a /../../x.whl ; python_version > '3'",
+        "x\u00a0@\u3000../x.whl",
+        "six==1 --hash=sha256:00 x @ ../x.whl",
+        "six==1 --hash=sha256:00 -r ../x.txt",
+        "--no-index ../x.whl",
+        "--require-hashes -r ../x.txt",
+        "--pre x @ ../x.whl",
+        "--unknown ../x.whl",
+        "-q",
     ],
 )
 def test_nothing_outside_the_code_is_reached(line: str) -> None:
@@ -81,6 +99,35 @@ def test_nothing_outside_the_code_is_reached(line: str) -> None:
 )
 def test_part_of_the_code_is_noticed(line: str) -> None:
     assert found(line).needs_code
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "x @ https:example.com/x-1-py3-none-any.whl",
+        "x @ https:/example.com/x-1-py3-none-any.whl",
+        "x@https:\\\\example.com/x-1-py3-none-any.whl",
+        "https:example.com/x-1-py3-none-any.whl",
+        "-r https:example.com/a.txt",
+        "--find-links=https:example.com/wheels",
+        "--extra-index-url https:/example.com/simple",
+        "x @ HTTPS://example.com/x-1-py3-none-any.whl",
+        "x @ https://example.com/ /../x-1-py3-none-any.whl",
+        "x @ https://example.com\\@elsewhere.example.com/x-1-py3-none-any.whl",
+        "--index-url https://example.com/simple https://example.com/other",
+    ],
+)
+def test_address_that_may_mean_another_is_refused(line: str) -> None:
+    with pytest.raises(Stalled, match="neither a path nor a whole address") as caught:
+        found(f"six\n{line}\n")
+    assert caught.value.message.startswith(f"{MAIN}:2: ")
+
+
+def test_quotes_and_forms_of_options_are_written_in_one_way() -> None:
+    text = "--index-url='https://example.com/simple'\n-f \"./my wheels\"\n-ra.txt\n"
+    read = found(text, a="--only-binary=:all:\n--no-index\n")
+    assert read.files[MAIN] == "--index-url https://example.com/simple\n-f ./my wheels\n-r a.txt\n"
+    assert read.files["a.txt"] == "--only-binary=:all:\n--no-index\n"
 
 
 def test_editable_is_installed_as_a_copy() -> None:
