@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from controller.cli.clean_up_preview import CleanUpPreview, Open
 from controller.cli.context import Place, state_home
 from controller.cli.output import note
 from controller.cli.previews import Preview, Previewed, plans_for
@@ -26,6 +27,7 @@ from controller.model.declared import DeclaredState, SecretRef
 from controller.model.errors import Forbidden, Stalled
 from controller.model.identity import ObjectKey, UnitKey
 from controller.model.objects import Object
+from controller.model.ports import ClusterClient
 
 
 class AssumedSecrets(Limited):
@@ -64,7 +66,8 @@ def cluster_preview(place: Place, file: Path, where: Where, now: float) -> Previ
             source = _source(configuration, unit)
             bases = base_grants(source.grants, configuration) if source else ANY_BASE
             origin = source.repository if source else None
-            return Previewed(target, cache, lambda d: (d.target or default) == wanted, origin, bases)
+            images = CleanUpPreview(configuration, targets, settings, target.profile, _opener(settings, limited, where, unit))
+            return Previewed(target, cache, lambda d: (d.target or default) == wanted, origin, bases, images.outlook)
 
         return plans_for(place, look, now)
 
@@ -93,6 +96,20 @@ def _choice(settings: TargetSettings, where: Where) -> Kubernetes:
     if where.kubeconfig or where.context or not isinstance(access, KubeconfigAccess):
         return Kubernetes(settings.name, where.kubeconfig, where.context)
     return Kubernetes(settings.name, access.kubeconfig, access.context)
+
+
+def _opener(settings: TargetSettings, limited: Limited, where: Where, unit: UnitKey) -> Open:
+    """Reaches the other targets by the configuration's own ways in; the chosen one is open already."""
+
+    @contextmanager
+    def opened(other: TargetSettings) -> Iterator[ClusterClient]:
+        if other.name == settings.name:
+            yield limited
+            return
+        with open_cluster(_choice(other, Where())) as client:
+            yield Limited(client, where.namespace, unit.namespace)
+
+    return opened
 
 
 def _source(configuration: Configuration, unit: UnitKey) -> SourceSettings | None:

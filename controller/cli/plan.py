@@ -22,6 +22,7 @@ from controller.loading.schema_problems import did_you_mean
 from controller.model.changes import Plan
 from controller.model.declared import Version
 from controller.model.errors import Stalled
+from controller.plan import clean_up_report
 from controller.plan.report import fingerprint, to_json, to_markdown, to_text
 
 
@@ -101,14 +102,17 @@ def _document(made: Preview, plans: Iterable[Plan]) -> dict[str, object]:
         ],
         "diagnostics": [diagnostic_json(d) for d in made.declared.diagnostics],
         "plans": [{**to_json(p), "fingerprint": fingerprint(p)} for p in plans],
+        **({"cleanUp": clean_up_report.to_json(made.clean_up)} if made.clean_up else {}),
     }
 
 
 def _text(made: Preview, plans: Iterable[Plan], output: str, *, all_fields: bool) -> str:
     if output == "markdown":
-        return "\n".join([*(to_markdown(p) for p in plans), *_version_table(made)]) + "\n"
+        cleaned = [clean_up_report.to_markdown(made.clean_up)] if made.clean_up else []
+        return "\n".join([*(to_markdown(p) for p in plans), *_version_table(made), *(("", *cleaned) if cleaned else ())]) + "\n"
     versions = [f"version {v.name} = {v.commit[:10]}{_mark(v)}" for v in _versions(made)]
-    return "\n".join([*(to_text(p, verbose=all_fields) for p in plans), *versions]) + "\n"
+    cleaned = [clean_up_report.to_text(made.clean_up)] if made.clean_up else []
+    return "\n".join([*(to_text(p, verbose=all_fields) for p in plans), *versions, *cleaned]) + "\n"
 
 
 def _version_table(made: Preview) -> Iterator[str]:

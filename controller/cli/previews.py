@@ -28,6 +28,7 @@ from controller.images.builder import LayoutBuilder
 from controller.images.registry.granted_bases import ANY_BASE, BaseGrants
 from controller.loading.loader import load
 from controller.model.changes import Plan
+from controller.model.clean_up import Outlook
 from controller.model.declared import DeclaredState, Deployment
 from controller.model.diagnostics import ordered
 from controller.model.identity import UnitKey
@@ -45,6 +46,16 @@ class Preview:
     plans: tuple[Plan, ...]
     is_new: bool
     is_followed: bool
+    clean_up: Outlook | None = None
+    """What would become of the images of a registry that is cleaned up."""
+
+
+_OTHER_BRANCH = "this is not a branch that is served: what counts for the controller is the one that it follows"
+
+
+def _no_registry(_publication: Publication, _now: float) -> Outlook | None:
+    """Images that lie on this machine are looked after by their own cluster."""
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +69,7 @@ class Previewed:
     """What the controller calls this repository, where it reads it from elsewhere."""
     bases: BaseGrants = ANY_BASE
     """What the controller lets this repository build on."""
+    clean_up: Callable[[Publication, float], Outlook | None] = _no_registry
 
 
 def preview(place: Place, now: float) -> Preview:
@@ -88,7 +100,11 @@ def plans_for(place: Place, look: Callable[[DeclaredState], Previewed], now: flo
         leave = seen.target.profile.kind != "embedded"
         secrets = in_builds((spec for plan in plans for spec in plan.builds), source.code, leave=leave)
         declared = replace(declared, diagnostics=ordered((*declared.diagnostics, *secrets)))
-    return Preview(declared, tuple(plans), False, follows_branch(place))
+        followed = follows_branch(place)
+        clean_up = seen.clean_up(publication, now)
+    if clean_up and not followed:
+        clean_up = replace(clean_up, remarks=(*clean_up.remarks, _OTHER_BRANCH))
+    return Preview(declared, tuple(plans), False, followed, clean_up)
 
 
 def _is_included(unit: UnitKey, declared: DeclaredState, seen: Previewed) -> bool:

@@ -95,6 +95,12 @@ class Builds:
         with self._lock:
             self._failed, self._doubted = {}, set(self._built)
 
+    def doubt(self, repository: str, tags: Iterable[str]) -> None:
+        """These images of a repository were deleted: whoever needs one looks again."""
+        keys = {tag.removeprefix("v-") for tag in tags}
+        with self._lock:
+            self._doubted |= {place for place in self._built if place[0] == repository and place[1] in keys}
+
     def close(self) -> None:
         """Begin no more builds; one under way ends when it next tells its progress, and is waited for."""
         self._jobs.close()

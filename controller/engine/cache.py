@@ -159,6 +159,11 @@ class TargetCache:
             found = [obj for objects in self._units.values() for key, obj in objects.items() if key.kind == "ConfigMap"]
         return tuple(obj for obj in found if label(obj, labels.RECORD))
 
+    def of_kinds(self, *kinds: str) -> tuple[Object, ...]:
+        """All objects of some kinds, of whatever unit."""
+        with self._lock:
+            return tuple(obj for objects in self._units.values() for key, obj in objects.items() if key.kind in kinds)
+
     def note(self, obj: Object) -> None:
         """What a write of our own returned, unless the watch has brought something newer already."""
         kept = trimmed(obj)

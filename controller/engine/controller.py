@@ -14,6 +14,7 @@ from controller.engine.sources import Publication, SourceLoop
 from controller.engine.steps import Observer, unobserved
 from controller.engine.target_loop import Surroundings, TargetLoop
 from controller.engine.targets import Target
+from controller.model.errors import Unavailable
 from controller.model.identity import UnitKey
 from controller.model.images import BuildFailure
 from controller.model.ports import HistoryStore, ImageBuilder, Progress
@@ -117,6 +118,14 @@ class Controller:
         return tuple(
             (loop.target.name, result) for loop in self._loops() for unit in loop.units() if (result := loop.result(unit))
         )
+
+    def loops(self, names: Collection[str]) -> tuple[TargetLoop, ...]:
+        """These targets at work, in order. Raises Unavailable for one that is not open."""
+        opened = {loop.target.name: loop for loop in self._loops()}
+        for name in names:
+            if name not in opened:
+                raise Unavailable(f"target {name}: it is not connected yet")
+        return tuple(opened[name] for name in names)
 
     def publications(self) -> tuple[Publication, ...]:
         return self._publications.all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from controller.engine.happenings import Happening, of_conditions, of_drifts, of
 from controller.engine.planning import UnitWork
 from controller.model.changes import Plan
 from controller.model.conditions import Condition
-from controller.model.identity import ObjectKey
+from controller.model.identity import ObjectKey, UnitKey
 from controller.model.objects import Object, key_of
 from controller.model.ports import HistoryStore
 from controller.model.record import Fact
@@ -53,6 +54,17 @@ class Reporter:
             _log.warning("the history of %s cannot be written: %s", work.unit, error)
         if self._announcer:
             self._announce(self._announcer, work, report, put_back)
+
+    def tell_image_gone(self, unit: UnitKey, record: Object | None, tag: str, message: str) -> None:
+        """An image of the unit's project was deleted from its registry."""
+        event = {"at": time.time(), "revision": "", "event": "image-deleted", "subject": tag, "message": message}
+        try:
+            self._history.append(str(unit), event)
+        except OSError as error:
+            _log.warning("the history of %s cannot be written: %s", unit, error)
+        if self._announcer and record:
+            happening = Happening("ImageDeleted", f"{tag}: {message}")
+            self._announcer.tell(Told(happening, key_of(record), str(record["metadata"].get("uid", ""))))
 
     def _announce(self, announcer: Announcer, work: UnitWork, report: Report, put_back: tuple[Drift, ...]) -> None:
         objects = work.cache.of_unit(work.unit.hash)

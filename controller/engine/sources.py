@@ -40,6 +40,10 @@ class Source(Protocol):
 
     def is_ancestor(self, old: str, new: str) -> bool: ...
 
+    def removed(self, snapshot: Snapshot, since: float) -> Snapshot:
+        """The versions that one of its snapshots does not declare, and a commit from `since` (epoch seconds) on did."""
+        ...
+
     def close(self) -> None: ...
 
 

@@ -6,13 +6,14 @@ import logging
 import random
 import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from controller.engine.announce import Announcer
 from controller.engine.builds import Builds
 from controller.engine.cache import TargetCache, kinds_of
 from controller.engine.desire import Move
+from controller.engine.needed_images import digests_on
 from controller.engine.observe import cached_record, cached_records
 from controller.engine.passes import Passes, PassResult
 from controller.engine.planning import UnitWork, is_held
@@ -25,7 +26,7 @@ from controller.engine.sources import Publication, changed_first
 from controller.engine.steps import Observer
 from controller.engine.targets import RESTING, Target
 from controller.model import labels
-from controller.model.errors import PointsmanError, Stalled
+from controller.model.errors import PointsmanError, Stalled, Unavailable, Waiting
 from controller.model.identity import UnitKey
 from controller.model.objects import annotation
 from controller.model.ports import HistoryStore
@@ -62,8 +63,8 @@ class TargetLoop:
         self._builds = builds
         self._queue: WorkQueue[UnitKey] = WorkQueue()
         self._announcer = None if target.profile.kind == "embedded" else Announcer(target.client, surroundings.instance)
-        reporter = Reporter(surroundings.history, self._announcer)
-        self._passes = Passes(builds, reporter, surroundings.observer, self.add)
+        self._reporter = Reporter(surroundings.history, self._announcer)
+        self._passes = Passes(builds, self._reporter, surroundings.observer, self.add)
         kinds = kinds_of(target.profile)
         self._cache = TargetCache(target.client, self._object_changed, self._listed, kinds=kinds, name=target.name)
         self._sight = Sight(target, self._cache)
@@ -137,6 +138,27 @@ class TargetLoop:
     def errors(self) -> tuple[str, ...]:
         """Why the target cannot be read at the moment; what runs there is not touched by it."""
         return tuple(f"target {self.target.name}: {error}" for error in self._cache.errors())
+
+    def named_digests(self) -> frozenset[str]:
+        """Every digest that a record or a workload of ours on the target names.
+
+        Raises Waiting where another process leads there, and Unavailable unless all of it is known now.
+        """
+        if not self.target.leads():
+            raise Waiting(f"another process leads target {self.target.name}", after=RESTING)
+        if not self._cache.complete:
+            raise Unavailable(f"target {self.target.name}: its objects are not all known yet")
+        for error in self._cache.errors():
+            raise Unavailable(f"target {self.target.name}: {error}")
+        return digests_on(self._cache)
+
+    def image_gone(self, project: str, tags: Sequence[str], message: str) -> int:
+        """An image of a project was deleted: it is looked for again where it is needed after all. How many units were told."""
+        self._builds.doubt(f"{self.target.profile.registry}/{project}", tags)
+        concerned = [unit for unit in self.units() if f"{unit.owner}/{unit.project}" == project]
+        for unit in concerned:
+            self._reporter.tell_image_gone(unit, self._cache.record(unit.hash), tags[0], message)
+        return len(concerned)
 
     @property
     def threads(self) -> tuple[threading.Thread, ...]:

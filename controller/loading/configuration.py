@@ -13,6 +13,7 @@ from controller.loading.schema import CONTROLLER, validate
 from controller.model.configuration import (
     INDEX_USER,
     Access,
+    CleanUp,
     Configuration,
     Credentials,
     EmbeddedAccess,
@@ -155,7 +156,9 @@ class _Values:
             return None
         pull = _text(node, "pull") or url.partition("://")[2]
         insecure = _switch(node, "insecure", default=False)
-        return RegistrySettings(url, pull, self._path(node, "credentials"), insecure)
+        keep = _seconds(find(node, "cleanUp"), "keep")
+        clean_up = None if keep is None else CleanUp(keep)
+        return RegistrySettings(url, pull, self._path(node, "credentials"), insecure, clean_up)
 
     def _indexes(self, node: Node | None) -> Mapping[str, PackageIndex] | None:
         return None if node is None else {name: self._index(name, below) for name, below in _entries(node)}

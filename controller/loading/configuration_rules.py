@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from controller.loading.durations import seconds
 from controller.loading.nodes import ListNode, MapNode, Node, Scalar, find, location, text_of
 from controller.loading.schema_problems import did_you_mean
 from controller.model.diagnostics import Diagnostic, Severity, Subject
@@ -25,6 +26,7 @@ def check(root: Node, file: str, subject: Subject) -> Iterator[Diagnostic]:
     yield from checker.defaults(root, targets)
     for name, target in targets.items():
         yield from checker.target(name, target)
+    yield from checker.clean_up(targets)
     yield from checker.twice(sources)
     for source in sources.values():
         yield from checker.granted_targets(source, targets)
@@ -83,6 +85,21 @@ class _Checker:
         if find(node, "allowExec") is not None and find(node, "kubernetes") is None:
             message = "`allowExec` is about the plug-ins of a kubeconfig, and there is none"
             yield self._error("PM703", message, _key(node, "allowExec"), "remove it")
+
+    def clean_up(self, targets: dict[str, Node]) -> Iterator[Diagnostic]:
+        """Targets that share a registry share its images: what one lets go, the other may need."""
+        first: dict[str, tuple[str, float | None]] = {}
+        for name, node in targets.items():
+            registry = find(node, "registry")
+            keep = text_of(find(registry, "cleanUp", "keep"))
+            said = name, None if keep is None else seconds(keep)
+            for address in _addresses(registry):
+                other = first.setdefault(address, said)
+                if other[1] != said[1]:
+                    message = f"targets `{other[0]}` and `{name}` push to {address} and say different things of `cleanUp`"
+                    place = _key(registry, "cleanUp") or registry
+                    yield self._error("PM711", message, place, "write the same `cleanUp` for both, or for none of them")
+                    break
 
     def granted_targets(self, source: Node, targets: dict[str, Node]) -> Iterator[Diagnostic]:
         granted = find(source, "grants", "targets")
@@ -144,6 +161,15 @@ class _Checker:
 
     def _error(self, code: str, message: str, node: Node | None, hint: str | None) -> Diagnostic:
         return Diagnostic(code, Severity.ERROR, message, location(self._file, node), self._subject, hint)
+
+
+def _addresses(registry: Node | None) -> tuple[str, ...]:
+    """What tells registries apart: where they are pushed to, and the name that they are pulled by."""
+    url = text_of(find(registry, "url"))
+    if url is None:
+        return ()
+    pushed = url.partition("://")[2]
+    return tuple(dict.fromkeys((pushed, text_of(find(registry, "pull")) or pushed)))
 
 
 def _entries(parent: Node | None, key: str) -> dict[str, Node]:

@@ -86,4 +86,5 @@ CODES: Mapping[str, str] = {
     "PM708": "A file that the configuration names is not there",
     "PM709": "A source that cannot be followed",
     "PM710": "A context that its kubeconfig does not have",
+    "PM711": "Two targets want different things of one registry",
 }

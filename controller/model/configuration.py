@@ -5,7 +5,7 @@ Paths are absolute; durations are seconds. docs/reference/configuration.md expla
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -120,13 +120,33 @@ class GatewaySettings:
 
 
 @dataclass(frozen=True, slots=True)
+class CleanUp:
+    """Images that nothing has needed for `keep` seconds are deleted."""
+
+    keep: float
+
+
+@dataclass(frozen=True, slots=True)
 class RegistrySettings:
-    """Images are pushed below `url` and pulled below `pull`; `credentials` is a file like docker's config.json."""
+    """Images are pushed below `url` and pulled below `pull`; `credentials` is a file like docker's config.json.
+
+    `clean_up` None keeps every image for ever.
+    """
 
     url: str
     pull: str
     credentials: Path | None = None
     insecure: bool = False
+    clean_up: CleanUp | None = None
+
+    @property
+    def address(self) -> str:
+        """The same for every way of writing `url`."""
+        return self.url.partition("://")[2].rstrip("/").lower()
+
+    def is_of(self, other: RegistrySettings) -> bool:
+        """Whether the images of both lie, or may lie, in the same repositories."""
+        return self.address == other.address or self.pull == other.pull
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +168,21 @@ class TargetSettings:
     qps: float = 100.0
     burst: int = 200
     location: Location = Location("")
+
+
+def sharing_registries(targets: Iterable[TargetSettings]) -> tuple[tuple[TargetSettings, ...], ...]:
+    """The targets that have a registry, those together whose images lie in the same repositories."""
+    groups: list[list[TargetSettings]] = []
+    for target in targets:
+        if target.registry:
+            touching = [group for group in groups if any(_shares(target.registry, other) for other in group)]
+            groups = [group for group in groups if group not in touching]
+            groups.append([*(other for group in touching for other in group), target])
+    return tuple(tuple(group) for group in groups)
+
+
+def _shares(registry: RegistrySettings, other: TargetSettings) -> bool:
+    return other.registry is not None and registry.is_of(other.registry)
 
 
 INDEX_USER = "__token__"

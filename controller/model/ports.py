@@ -123,6 +123,31 @@ class ImageBuilder(Protocol):
         ...
 
 
+class ImageShelf(Protocol):
+    """The images of one project in its registry."""
+
+    @property
+    def name(self) -> str:
+        """The repository, for people."""
+        ...
+
+    def tags(self) -> frozenset[str]:
+        """All tags, complete; none where nothing was ever pushed."""
+        ...
+
+    def digests(self, tag: str) -> frozenset[str]:
+        """What a tag leads to: an image, or an index and the images in it; nothing where it is gone."""
+        ...
+
+    def size(self, digest: str) -> int | None:
+        """Bytes of the image's own layers, without its base's."""
+        ...
+
+    def delete(self, digest: str) -> None:
+        """Delete the image with every tag that leads to it. Raises `Stalled` where the registry lets nobody, or not us."""
+        ...
+
+
 class HistoryStore(Protocol):
     """Disposable memory of what happened: for `history`, never for a decision."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from controller.model.declared import FileContent
@@ -85,6 +86,10 @@ class AdHoc:
     def is_ancestor(self, old: str, new: str) -> bool:
         """A directory has no history that could be rewritten."""
         return bool(old and new)
+
+    def removed(self, snapshot: Snapshot, since: float) -> Snapshot:  # noqa: ARG002
+        """A directory has no history in which something was declared."""
+        return replace(snapshot, files={}, versions={}, diagnostics=())
 
     def close(self) -> None:
         """End what still runs."""

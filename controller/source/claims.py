@@ -49,3 +49,9 @@ def code_place(project: bytes, file: str) -> CodePlace:
     code = find(parse(project).root, "code")
     path = str(PurePosixPath(text_of(find(code, "path")) or "."))
     return CodePlace(text_of(find(code, "repository")), "" if path == "." else path, location(file, code))
+
+
+def project_claim(project: bytes, file: str) -> tuple[str | None, ...]:
+    """What of project.yaml decides which images its versions have, and where they lie."""
+    root, code = parse(project).root, code_place(project, file)
+    return text_of(find(root, "owner")), text_of(find(root, "name")), code.repository, code.path

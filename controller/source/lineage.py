@@ -33,6 +33,8 @@ class Line:
     touches: dict[str, list[Touch]] = field(default_factory=dict)
     trees: dict[str, str] = field(default_factory=dict)
     """Root trees of the commits that touched a declared file."""
+    times: dict[str, float] = field(default_factory=dict)
+    """When these were committed, in seconds since the epoch, as their committer says."""
 
     @property
     def head(self) -> str:
@@ -49,6 +51,17 @@ class Line:
     def changed_in(self) -> dict[str, str]:
         """The same paths, to that commit."""
         return {path: touches[-1].commit for path, touches in self.touches.items()}
+
+    def was_there(self, path: str, since: float) -> bool:
+        """Whether a path was there at a commit from `since` on."""
+        last = self.touches[path][-1]
+        return last.blob is not None or self.times[last.commit] >= since
+
+    def texts_since(self, path: str, since: float) -> tuple[str, ...]:
+        """The blobs that a path had at any commit from `since` on, the one of that moment included."""
+        touches = self.touches.get(path, [])
+        before = [t for t in touches if self.times[t.commit] < since][-1:]
+        return tuple(dict.fromkeys(t.blob for t in touches if t.blob and (t in before or self.times[t.commit] >= since)))
 
     def first(self, path: str) -> Touch | None:
         """The oldest commit that holds a path."""
@@ -83,6 +96,7 @@ class _Step:
     commit: str
     tree: str
     parent: str
+    time: float
     changes: list[tuple[str, str, str | None]] = field(default_factory=list)
 
 
@@ -93,6 +107,7 @@ def _append(line: Line, newest_first: list[_Step]) -> None:
         line.indexes[step.commit] = index
         if step.changes:
             line.trees[step.commit] = step.tree
+            line.times[step.commit] = step.time
         for path, mode, blob in step.changes:
             line.touches.setdefault(path, []).append(Touch(index, step.commit, mode, blob))
 
@@ -100,7 +115,7 @@ def _append(line: Line, newest_first: list[_Step]) -> None:
 def _log(git: Git, directory: str, *range: str) -> Iterator[_Step]:
     """`--sparse` also lists the commits that touch no declared file: positions count them."""
     shape = ("--first-parent", "--sparse", "-m", "--raw", "-z", "--no-renames", "--no-abbrev", "--ignore-submodules=none")
-    arguments = ("log", *shape, "--format=%x01%H %T %P", "--end-of-options", *range, "--", f":(top,literal){directory}")
+    arguments = ("log", *shape, "--format=%x01%H %T %ct %P", "--end-of-options", *range, "--", f":(top,literal){directory}")
     return _steps(iter(git.run(*arguments, timeout=600.0).split(b"\0")))
 
 
@@ -111,8 +126,8 @@ def _steps(fields: Iterator[bytes]) -> Iterator[_Step]:
         if text.startswith(_HEADER):
             if step:
                 yield step
-            commit, tree, *parents = text[1:].decode().split()
-            step = _Step(commit, tree, parents[0] if parents else "")
+            commit, tree, time, *parents = text[1:].decode().split()
+            step = _Step(commit, tree, parents[0] if parents else "", float(time))
         elif text.startswith(b":") and step:
             _, mode, _, blob, letter = text[1:].decode().split()
             path = next(fields).decode(errors="surrogateescape")

@@ -75,6 +75,10 @@ class WorkingDirectory:
             self._last = self._reader.read(revision)
         return self._last
 
+    def removed(self, snapshot: Snapshot, since: float) -> Snapshot:
+        """The versions that this snapshot of here no longer declares, and a commit from `since` on did."""
+        return self._reader.removed(snapshot, since)
+
     def is_ancestor(self, old: str, new: str) -> bool:
         """Whether the commit `new` can reach `old`."""
         return self._reader.is_ancestor(old, new)

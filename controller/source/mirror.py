@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from controller.model.errors import Stalled, Transient
-from controller.model.source import Snapshot
+from controller.model.source import Revision, Snapshot
 from controller.source import declared_files
 from controller.source.bare import BareCopy
 from controller.source.code import GitCode
@@ -60,12 +60,21 @@ class Mirror:
         self.code.close_unused()
         return " ".join((str(self._copy.revision()), *(self._repositories.heads() if self._repositories else ())))
 
+    @property
+    def revision(self) -> Revision:
+        """The verified one; its commit is empty before the first."""
+        return self._copy.revision()
+
     def snapshot(self) -> Snapshot:
         """What the verified revision declares."""
         revision = self._copy.revision()
         if not revision.commit:
             raise Transient(f"{self.name} was not read yet")
         return self._reader.read(revision)
+
+    def removed(self, snapshot: Snapshot, since: float) -> Snapshot:
+        """The versions that this snapshot of here no longer declares, and a commit from `since` on did."""
+        return self._reader.removed(snapshot, since)
 
     @property
     def was_read(self) -> bool:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import random
 import threading
+import time
 from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from controller.model.errors import PointsmanError
 from controller.model.ports import CodeReader
-from controller.model.source import Snapshot
+from controller.model.source import Revision, Snapshot
 from controller.source.addresses import ungranted_addresses
 from controller.source.mirror import Mirror
 
@@ -42,6 +43,7 @@ class PolledMirror:
         self._thread = threading.Thread(target=self._run, name=f"poll-{mirror.name}", daemon=True)
         self.error: PointsmanError | None = None
         """Why the repository cannot be read at the moment."""
+        self._begun = self._read = float("-inf")
 
     @property
     def code(self) -> CodeReader:
@@ -61,6 +63,11 @@ class PolledMirror:
         """Differs when there is something new to read; empty before the first reading, about which `error` tells."""
         return self._mirror.token() if self._mirror.was_read else ""
 
+    @property
+    def revision(self) -> Revision:
+        """The verified one; its commit is empty before the first."""
+        return self._mirror.revision
+
     def snapshot(self) -> Snapshot:
         """What the verified revision declares, with what it claims of files in vain."""
         found = self._mirror.snapshot()
@@ -69,9 +76,17 @@ class PolledMirror:
         mistakes = ungranted_addresses(found, self._prefixes)
         return replace(found, diagnostics=(*found.diagnostics, *mistakes)) if mistakes else found
 
+    def removed(self, snapshot: Snapshot, since: float) -> Snapshot:
+        """The versions that this snapshot of here no longer declares, and a commit from `since` on did."""
+        return self._mirror.removed(snapshot, since)
+
     def is_ancestor(self, old: str, new: str) -> bool:
         """Whether the commit `new` can reach `old`."""
         return self._mirror.is_ancestor(old, new)
+
+    def was_read_since(self, moment: float) -> bool:
+        """Whether a look that began at or after this moment (of the monotonic clock) found everything in order."""
+        return self.error is None and self._read >= moment
 
     @property
     def is_alive(self) -> bool:
@@ -96,6 +111,7 @@ class PolledMirror:
             self._wake.wait(pause(self._interval, failures, random.Random()))  # noqa: S311  jitter, no secret
 
     def _look(self) -> bool:
+        self._begun = time.monotonic()
         try:
             moved = self._mirror.refresh()
         except PointsmanError as error:
@@ -109,6 +125,7 @@ class PolledMirror:
         if self.error:
             _log.info("source %s can be read again", self.name)
             self.error = None
+        self._read = self._begun
         if moved:
             _log.info("source %s has %s", self.name, self._mirror.token())
             self._on_new()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from controller.model.diagnostics import PROJECT, Diagnostic, Severity, ordered
 from controller.model.errors import Stalled
 from controller.model.source import Revision, Snapshot
 from controller.source import declared_files, refusal
-from controller.source.claims import CodePlace, code_place
+from controller.source.claims import CodePlace, code_place, project_claim
 from controller.source.code import Codebase
 from controller.source.declared_files import DeclaredFiles
 from controller.source.lineage import Line, read_line
@@ -45,6 +45,7 @@ class SnapshotReader:
         repositories: CodeRepositories | None = None,
     ) -> None:
         self.directory = declared_files.checked_directory(directory)
+        self._project = f"{self.directory}/project.yaml"
         self._objects = objects
         self._name = name
         self._is_shallow_at = is_shallow_at
@@ -63,6 +64,28 @@ class SnapshotReader:
         with self._lock, self._objects:
             self._follow(revision.commit)
             return self._snapshot(revision, disk)
+
+    def removed(self, snapshot: Snapshot, since: float) -> Snapshot:
+        """The versions that a snapshot of here does not declare, and a commit from `since` on did.
+
+        Only their files and `versions` are in it, and why one cannot be resolved. Raises `Stalled` where the project or its
+        code was another one meanwhile: what its versions were made of then, this line does not say.
+        """
+        with self._lock, self._objects:
+            self._follow(snapshot.revision.commit)
+            self._require_one_place(since)
+            place = code_place(snapshot.files.get(self._project, b""), self._project)
+            origin, head = self._origin(place, snapshot.revision.commit)
+            if origin is None:
+                raise Stalled("the project's code repository is not granted any more")
+            with origin.objects:
+                found = self._versions.removed(snapshot.files, since, self._surroundings(origin, head, place, None))
+        return replace(
+            snapshot,
+            files={f"{self.directory}/versions/{r.source.name}.yaml": r.source.text for r in found},
+            versions={r.source.name: r.source for r in found},
+            diagnostics=ordered(d for r in found for d in r.diagnostics),
+        )
 
     def is_ancestor(self, old: str, new: str) -> bool:
         """Whether `new` can reach `old`; without a process where the line says so."""
@@ -110,8 +133,7 @@ class SnapshotReader:
         return found
 
     def _resolve(self, found: DeclaredFiles, head: str, disk: Disk | None) -> tuple[tuple[Resolved, ...], list[Diagnostic]]:
-        project = f"{self.directory}/project.yaml"
-        place = code_place(found.files.get(project, b""), project)
+        place = code_place(found.files.get(self._project, b""), self._project)
         if self._place != place:
             self._place = place
             self._versions.forget(texts=False)
@@ -119,17 +141,27 @@ class SnapshotReader:
         mistakes = [*self._grant_mistake(place, origin), *self._shallow_mistake()]
         if mistakes or origin is None:
             return self._versions.unresolved(found.files, self._line), mistakes
-        around = Surroundings(
+        around = self._surroundings(origin, origin_head, place, disk)
+        with origin.objects:
+            return self._versions.resolve(found.files, around), []
+
+    def _surroundings(self, origin: Origin, head: str, place: CodePlace, disk: Disk | None) -> Surroundings:
+        return Surroundings(
             line=self._line,
             origin=origin,
-            head=origin_head,
+            head=head,
             codebase=self._codebase(origin, place),
             elsewhere=place.repository is not None,
             provisional=disk is not None,
             working=_once(disk, place.path),
         )
-        with origin.objects:
-            return self._versions.resolve(found.files, around), []
+
+    def _require_one_place(self, since: float) -> None:
+        blobs = self._line.texts_since(self._project, since)
+        texts = (self._objects.blob(blob, refusal.DECLARED_LIMIT) or b"" for blob in blobs)
+        if len({project_claim(text, self._project) for text in texts}) > 1:
+            message = f"{self._project} named another project or another place of its code since"
+            raise Stalled(message, hint="which images its versions had before is known again once that is longer ago")
 
     def _origin(self, place: CodePlace, head: str) -> tuple[Origin | None, str]:
         if place.repository is None:

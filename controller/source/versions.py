@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from controller.loading.schema import is_valid_version
@@ -84,11 +84,29 @@ class Versions:
         """Every version file that is there now, in order of their paths."""
         paths = sorted(path for path in files if self._is_version(path))
         new = [self._pending(path, files[path], around.line) for path in paths if path not in self._resolved]
-        named = {p.claim.commit for p in new if p.claim.commit}
-        lost = around.origin.lost(named, around.head) if named else frozenset()
-        fresh = {p.path: self._finish(p, around, lost) for p in new}
+        fresh = self._finished(new, around)
         self._resolved.update({p.path: fresh[p.path] for p in new if p.path in self._texts and fresh[p.path].source.commit})
         return tuple(fresh.get(path) or self._resolved[path] for path in paths)
+
+    def removed(self, present: Container[str], since: float, around: Surroundings) -> tuple[Resolved, ...]:
+        """The versions that are not among the `present` paths, and were on the line at a commit from `since` on.
+
+        A text that never was a version has no image, and is left out.
+        """
+        line = around.line
+        gone = (p for p in line.touches if self._is_version(p) and p not in present and line.was_there(p, since))
+        pending = [found for path in sorted(gone) if (found := self._former(path, line))]
+        return tuple(self._finished(pending, around).values())
+
+    def _former(self, path: str, line: Line) -> _Pending | None:
+        text = self._first_text(path, line.touches[path])
+        name = path.rpartition("/")[2].removesuffix(SUFFIX)
+        return _Pending(name, path, text, version_claim(text, path), line.first(path)) if text is not None else None
+
+    def _finished(self, pending: Sequence[_Pending], around: Surroundings) -> dict[str, Resolved]:
+        named = {p.claim.commit for p in pending if p.claim.commit}
+        lost = around.origin.lost(named, around.head) if named else frozenset()
+        return {p.path: self._finish(p, around, lost) for p in pending}
 
     def unresolved(self, files: Mapping[str, bytes], line: Line) -> tuple[Resolved, ...]:
         """The texts alone, where a mistake of the project keeps every version from its code."""

@@ -6,6 +6,7 @@ import logging
 import os
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -26,7 +27,8 @@ from controller.model.configuration import Configuration, GatewaySettings, Kubec
 from controller.model.desired import TargetProfile
 from controller.model.errors import Stalled
 from controller.model.identity import content_hash, slug
-from controller.model.ports import ClusterClient
+from controller.model.ports import ClusterClient, ImageShelf
+from controller.state.unneeded import UnneededImages
 
 _log = logging.getLogger(__name__)
 _LEASE_RATE = 10.0
@@ -72,6 +74,16 @@ class ClusterTargets:
             builder = next(iter(self._builders.values()), None)
         if builder:
             builder.clean(before)
+
+    def shelf(self, settings: TargetSettings, project: str, tick: Callable[[], None]) -> ImageShelf:
+        """The images of a project (`owner/name`) in a target's registry; `tick` raises to give up."""
+        _, registry = _required(settings)
+        return self._builder(registry, settings.security).shelf(project, tick)
+
+    def memory(self, settings: TargetSettings, client: ClusterClient) -> UnneededImages:
+        """Since when images of a target's registry are unneeded, beside the controller's Lease there."""
+        _, registry = _required(settings)
+        return UnneededImages(client, settings.controller_namespace, self._configuration.installation, registry.pull)
 
     def close(self) -> None:
         """Close what is shared, after all targets."""

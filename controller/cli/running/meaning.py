@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from controller.model.configuration import Configuration, EmbeddedAccess, InClusterAccess, SourceSettings, TargetSettings
+from controller.model.configuration import (
+    Configuration,
+    EmbeddedAccess,
+    InClusterAccess,
+    RegistrySettings,
+    SourceSettings,
+    TargetSettings,
+)
+from controller.plan.clean_up import window
 
 
 def meaning(configuration: Configuration, chosen: Collection[str]) -> Iterator[str]:
@@ -40,5 +48,10 @@ def _target_line(target: TargetSettings) -> str:
         reached = f"kubeconfig {target.access.kubeconfig or '(default)'}, context {target.access.context or '(current)'}"
     gateway = target.gateway
     at = f"; gateway {gateway.namespace}/{gateway.name} at {gateway.url}" if gateway else ""
-    images = f"; images to {target.registry.url}, pulled as {target.registry.pull}" if target.registry else ""
-    return f"{reached}{at}{images}"
+    return f"{reached}{at}{_images(target.registry) if target.registry else ''}"
+
+
+def _images(registry: RegistrySettings) -> str:
+    kept = window(registry.clean_up.keep) if registry.clean_up else None
+    fate = f"deleted once nothing has needed them for {kept}" if kept else "never deleted"
+    return f"; images to {registry.url}, pulled as {registry.pull}, {fate}"

@@ -25,6 +25,15 @@ class Regularly:
         self._stop.set()
         self._thread.join()
 
+    def pause(self) -> float:
+        """Seconds until the next look."""
+        return self._every
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether a look that takes its time should end."""
+        return self._stop.is_set()
+
     def _run(self) -> None:
-        while not self._stop.wait(self._every):
+        while not self._stop.wait(self.pause()):
             self._look()

@@ -16,6 +16,7 @@ from controller.cli.running.embedded_target import open_embedded
 from controller.cli.running.health import HealthServer, Verdict
 from controller.cli.running.late_target import LateTarget
 from controller.cli.running.mistakes import Mistakes
+from controller.cli.running.registry_cleaning import RegistryCleaning
 from controller.cli.running.sources import granted, polled_source
 from controller.embedded.lock import OwnerLock
 from controller.engine.controller import Controller
@@ -35,6 +36,7 @@ class Service:
     controller: Controller
     sources: Mapping[str, PolledMirror]
     targets: tuple[LateTarget, ...]
+    cleaning: RegistryCleaning
 
     def life(self) -> Verdict:
         """Fails for loops that ended although nothing ends them: only a new process helps."""
@@ -53,7 +55,7 @@ class Service:
         """What cannot be read at the moment, for people; what runs goes on."""
         unread = (f"source {name}: {source.error}" for name, source in self.sources.items() if source.error)
         closed = (f"target {target.name}: {target.error}" for target in self.targets if target.error)
-        return (*unread, *closed, *self.controller.target_errors())
+        return (*unread, *closed, *self.controller.target_errors(), *self.cleaning.troubles)
 
 
 @contextmanager
@@ -71,7 +73,8 @@ def running(configuration: Configuration, only: Collection[str] = ()) -> Iterato
         clusters = ClusterTargets(configuration)
         opened.callback(clusters.close)
         targets = tuple(_late_targets(configuration, only, clusters, controller.add_target))
-        service = Service(controller, sources, targets)
+        cleaning = RegistryCleaning(configuration, only, controller, clusters, sources)
+        service = Service(controller, sources, targets, cleaning)
         health = HealthServer(configuration.health, {"/healthz": service.life, "/readyz": service.readiness})
         opened.callback(health.close)
         for target in targets:
@@ -85,6 +88,7 @@ def running(configuration: Configuration, only: Collection[str] = ()) -> Iterato
             source.start(controller.wake)
         opened.enter_context(Mistakes(controller.publications))
         opened.enter_context(Cleaning(clusters.clean))
+        opened.enter_context(cleaning)
         health.start()
         try:
             yield service

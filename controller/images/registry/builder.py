@@ -32,6 +32,7 @@ from controller.images.registry.push import PARALLEL, Blob, Known, Pusher, Tell
 from controller.images.registry.reference import parse_location, parse_reference
 from controller.images.registry.registries import Registries
 from controller.images.registry.session import FIRST_PAUSE, Tick
+from controller.images.registry.shelf import Shelf
 from controller.model.configuration import PackageIndex
 from controller.model.errors import Stalled, Transient
 from controller.model.images import Image, ImageSpec
@@ -123,6 +124,10 @@ class RegistryBuilder:
             message = f"the image {spec.tag} vanished from its registry as soon as it was pushed"
             raise Transient(message, hint="find out what else cleans up there; it is tried again")
         return found
+
+    def shelf(self, project: str, tick: Tick) -> Shelf:
+        """The images of a project (`owner/name`) where this builder pushes them; `tick` as for `RegistryClient`."""
+        return Shelf(RegistryClient(self._registries.session(self._location), tick), self._location.below(project))
 
     def clean(self, before: float) -> None:
         """Give back the disk of layers last used before a time (seconds since the epoch); they are made again when needed."""
