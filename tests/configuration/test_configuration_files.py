@@ -10,6 +10,7 @@ from controller.cli.running.meaning import meaning
 from controller.cli.running.named_files import unreadable_files
 from controller.loading.configuration import LoadedConfiguration, load_configuration
 from controller.model.configuration import (
+    CleanUp,
     Configuration,
     EmbeddedAccess,
     GatewayPods,
@@ -20,6 +21,8 @@ from controller.model.configuration import (
     PackageIndex,
     RegistrySettings,
     StateSettings,
+    TargetSettings,
+    sharing_registries,
 )
 
 pytestmark = pytest.mark.pure
@@ -134,6 +137,7 @@ def test_every_setting_of_a_target_is_read() -> None:
     assert hub.gateway.replicas == ("http://10.0.0.4:8000", "http://10.0.0.5:8000")
     assert hub.registry
     assert hub.registry.pull == "registry.example.com/pointsman"
+    assert hub.registry.clean_up == CleanUp(7 * 86400.0)
     assert targets["laptop"].access == EmbeddedAccess(Path("/etc/pointsman/laptop"), 9000)
 
 
@@ -150,6 +154,24 @@ def test_every_setting_of_a_target_is_read() -> None:
 )
 def test_a_project_is_granted_by_its_pattern(pattern: str, project: str, allowed: bool) -> None:
     assert Grants((pattern,), ()).allows_project(project) is allowed
+
+
+def target(name: str, url: str, pull: str) -> TargetSettings:
+    return TargetSettings(name, InClusterAccess(), registry=RegistrySettings(url, pull))
+
+
+def test_targets_whose_images_may_lie_together_are_one_registry() -> None:
+    targets = [
+        target("a", "http://10.0.0.5:5000/p", "registry.example.com/p"),
+        target("b", "https://Registry.example.com/p", "registry.example.com/p"),
+        target("c", "https://registry.example.com/p/", "mirror.example.com/p"),
+        target("d", "https://registry.example.com/q", "registry.example.com/q"),
+        TargetSettings("embedded", EmbeddedAccess(Path("/s"))),
+    ]
+    groups = sharing_registries(targets)
+    assert [[t.name for t in group] for group in groups] == [["a", "b", "c"], ["d"]]
+    last_joins = sharing_registries([targets[0], targets[2], targets[1]])
+    assert [[t.name for t in group] for group in last_joins] == [["a", "c", "b"]]
 
 
 def test_no_bytes_make_it_fail() -> None:

@@ -19,10 +19,14 @@ LOGIN = "builder:secret"
 
 @dataclass
 class TokenServer:
-    """`granted` are the repositories that the login may use; `lifetime` in seconds. `asked` are the scopes of each request."""
+    """`granted` are the repositories that the login may use, for everything but the `denied` actions; `lifetime` in seconds.
+
+    `asked` are the scopes of each request.
+    """
 
     url: str = ""
     granted: set[str] = field(default_factory=set)
+    denied: set[str] = field(default_factory=set)
     lifetime: int = 300
     asked: list[list[str]] = field(default_factory=list)
     certificate: Path = Path()
@@ -54,7 +58,8 @@ class TokenServer:
 
     def _access(self, scopes: list[str]) -> list[dict[str, object]]:
         parts = [scope.split(":") for scope in scopes]
-        return [{"type": k, "name": n, "actions": a.split(",")} for k, n, a in parts if n in self.granted]
+        allowed = ((k, n, [action for action in a.split(",") if action not in self.denied]) for k, n, a in parts)
+        return [{"type": k, "name": n, "actions": actions} for k, n, actions in allowed if n in self.granted]
 
 
 @contextmanager
