@@ -16,7 +16,7 @@ from controller.engine.grants import Granted
 from controller.engine.targets import Target
 from controller.model.errors import Unavailable
 from controller.model.identity import UnitKey
-from controller.model.ports import Labels, Listing
+from controller.model.ports import Labels, Listing, WatchEvent
 from controller.source.local import WorkingDirectory
 from controller.state.history import FileHistory
 from tests.embedded.gateway.servers import Endpoint
@@ -26,11 +26,23 @@ from tests.engine.settling import PROFILE
 
 
 class Reachable(CountingStore):
-    """A target that can be lost: while `lost` is set, nothing of it can be listed."""
+    """A target that can be lost: while `lost` is set, nothing of it can be listed, and no watch begins.
+
+    A watch lasts `patience` seconds at most.
+    """
+
+    patience = 290.0
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self.lost = threading.Event()
+
+    def watch(
+        self, kind: str, resource_version: str, *, labels: Labels | None = None, timeout: float = 290.0
+    ) -> Iterator[WatchEvent]:
+        if self.lost.is_set():
+            raise Unavailable("the cluster does not answer")
+        yield from super().watch(kind, resource_version, labels=labels, timeout=min(timeout, self.patience))
 
     def list(self, kind: str, *, namespace: str | None = None, labels: Labels | None = None) -> Listing:
         if self.lost.is_set():
@@ -105,11 +117,15 @@ class Declared:
     def move_to(self, target: str) -> None:
         self.commit({"pointsman/deployments/americas/deployment.yaml": _deployment(target)})
 
-    def commit(self, files: Mapping[str, str]) -> None:
+    def commit(self, files: Mapping[str, str | None]) -> None:
+        """One more commit with these files; None removes one."""
         for name, text in files.items():
             place = self._path / name
             place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_text(text)
+            if text is None:
+                place.unlink()
+            else:
+                place.write_text(text)
         self._git("add", "--all")
         who = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.com")
         self._git(*who, "commit", "--quiet", "--message", "change")

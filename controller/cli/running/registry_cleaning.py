@@ -86,6 +86,8 @@ class RegistryCleaning(Regularly):
         found: list[str] = []
         for registry, clean_up in self._registries:
             found += self._clean(registry, clean_up)
+        if self.is_ending:  # what was in the way is that
+            return
         for trouble in found:
             if trouble not in self.troubles:
                 _log.warning("%s", trouble)
@@ -98,7 +100,7 @@ class RegistryCleaning(Regularly):
         except Waiting as error:
             _log.debug("%s: %s", begun, error)
         except PointsmanError as error:
-            return [] if self.is_ending else [f"{begun}: {told(error)}"]
+            return [f"{begun}: {told(error)}"]
         except Exception as error:
             # A fault of ours, in a thread that nobody else would restart: told, and tried again.
             _log.exception("%s", begun)
