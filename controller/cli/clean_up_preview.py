@@ -14,7 +14,7 @@ from controller.engine.sources import Publication
 from controller.model.clean_up import Judgement, Outlook, Seen, Unneeded
 from controller.model.configuration import Configuration, TargetSettings, sharing_registries
 from controller.model.desired import TargetProfile
-from controller.model.errors import PointsmanError
+from controller.model.errors import PointsmanError, Stalled
 from controller.model.ports import ClusterClient, ImageShelf
 
 _NAMING = ("Deployment", "Pod", "ConfigMap")
@@ -53,7 +53,7 @@ class CleanUpPreview:
         with ExitStack() as opened:
             for target in self._sharing():
                 client = opened.enter_context(self.open_target(target))
-                digests |= digests_on(TargetCache.listed(client, _NAMING))
+                digests |= _named(target, client)
                 if target is self._sharing()[0]:
                     known = self._remembered(target, client, project, remarks)
         needed = DeclaredImages([self.profile]).needed(publication, digests, found.now - found.keep)
@@ -80,6 +80,13 @@ class CleanUpPreview:
         names = [name for name, source in self.configuration.sources.items() if source.grants.allows_project(project)]
         if len(names) > 1:
             yield f"the controller also asks its sources {', '.join(sorted(names))}; here only this directory was"
+
+
+def _named(target: TargetSettings, client: ClusterClient) -> frozenset[str]:
+    try:
+        return digests_on(TargetCache.listed(client, _NAMING))
+    except PointsmanError as error:
+        raise Stalled(f"target {target.name}: {error.message}", hint=error.hint) from error
 
 
 def _sized(shelf: ImageShelf, judged: Judgement) -> Judgement:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -121,6 +122,25 @@ def test_a_plan_by_the_controllers_configuration(stage: Stage, hire: Hire) -> No
     finally:
         stage.repository.git("checkout", "--", alias_file())
     assert "--config" in planner.types("plan").err
+
+
+def test_a_plan_says_what_a_clean_up_would_delete_where_one_is_configured(stage: Stage, hire: Hire) -> None:
+    """With the rights of a planner alone: records, workloads and the controller's memory may be read."""
+    planner = hire(VIEWER, PLANNER)
+    configured = stage.directory / "controller.yaml"
+    document = json.loads(configured.read_text())
+    assert "clean-up" not in planner.types("plan", "--config", str(configured)).out
+    for target in document["targets"].values():
+        target["registry"]["cleanUp"] = {"keep": "30d"}
+    config = stage.directory / "with-clean-up.yaml"
+    config.write_text(json.dumps(document))
+    for form, words in (("text", "clean-up of "), ("markdown", "### Clean-up of `")):
+        done = planner.types("plan", "--config", str(config), "-o", form)
+        assert words in done.out, done.out + done.err
+        assert "0 to delete" in done.out
+    found = planner.types("plan", "--config", str(config), "-o", "json").json["cleanUp"]
+    assert (found["blocked"], found["goes"], found["keep"]) == (None, [], "30d")
+    assert found["kept"] >= 2
 
 
 def test_an_operator_pins_suspends_restarts_and_asks_again(stage: Stage, hire: Hire) -> None:
