@@ -62,7 +62,7 @@ class Daemon:
         self.sources = {name: polled_source(s, configuration.state) for name, s in configuration.sources.items()}
         self.controller = Controller(
             [_changed(configuration, clusters, name, target) for name, target in targets.targets.items()],
-            [granted(configuration.sources[name], source) for name, source in self.sources.items()],
+            [granted(configuration.sources[name], source, configuration) for name, source in self.sources.items()],
             FileHistory(targets.directory / "history"),
             default="east",
             interval=0.05,
