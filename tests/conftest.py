@@ -2,8 +2,14 @@ from __future__ import annotations
 
 import signal
 
+from hypothesis import HealthCheck, settings
+
 pytest_plugins = ["tests.cluster.fixtures", "tests.docker_engine.fixtures"]
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # So begins what a shell starts in the background, and everything that this starts would not hear of Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# A busy machine is no failure: no test asserts a duration, so neither may the library that makes up its cases.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
