@@ -70,7 +70,7 @@ class Indexes:
 
     def named_in(self, words: str) -> PackageIndex | None:
         """The index whose address occurs in uv's words."""
-        return next((index for index in self.indexes if index.url in words), None)
+        return next((index for index in self.indexes if index.url.rstrip("/") in words), None)
 
 
 def granted_indexes(configured: Mapping[str, PackageIndex], names: Iterable[str]) -> Indexes:

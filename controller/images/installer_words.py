@@ -11,8 +11,9 @@ from controller.loading.printable import shown
 from controller.model.configuration import PackageIndex
 from controller.model.errors import PointsmanError, Stalled, Transient
 
-_TAIL_LINES = 15
-_TAIL_CHARACTERS = 3000
+_HEAD_LINES = 8
+_TAIL_LINES = 12
+_MOST_CHARACTERS = 3000
 _SECRET_NAME = re.compile(r"(?:UV|PIP)_\w*(?:PASSWORD|TOKEN)", re.IGNORECASE)
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 
@@ -42,7 +43,7 @@ _HINTS = (
     ),
     (r"no solution found", "these requirements exclude each other: change one of the versions that are named here"),
 )
-_OWN_CREDENTIALS = "set UV_INDEX_URL or UV_INDEX_*_PASSWORD"
+_OWN_CREDENTIALS = "set UV_INDEX_URL or UV_INDEX_*_PASSWORD, or `dependencies.indexes` of a controller's configuration"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +61,24 @@ class Circumstances:
 
 
 def failure(output: str, about: Circumstances = Circumstances()) -> PointsmanError:
-    """Uv's last lines as an error of ours, with the next step."""
+    """What uv said as an error of ours, with the next step."""
     text = _CREDENTIALS.sub("***@", _without(output, about.secrets)).strip()
-    tail = "\n".join(map(shown, text.splitlines()[-_TAIL_LINES:]))[-_TAIL_CHARACTERS:]
+    words = _excerpt(text)
     hint = next((hint for pattern, hint in _HINTS if re.search(pattern, text, re.IGNORECASE)), None)
     kind = Transient if _TEMPORARY.search(text) else Stalled
-    message = f"the requirements cannot be installed:\n{tail or 'uv said nothing'}"
+    message = f"the requirements cannot be installed:\n{words or 'uv said nothing'}"
     return kind(message, hint=hint and hint.format_map(_particulars(text, about)))
+
+
+def _excerpt(text: str) -> str:
+    """The first lines, which name the package, and the last ones, which name what there is; the middle may be any length."""
+    lines = [shown(line) for line in text.splitlines()]
+    if len(lines) > _HEAD_LINES + _TAIL_LINES:
+        lines = [*lines[:_HEAD_LINES], "...", *lines[-_TAIL_LINES:]]
+    joined = "\n".join(lines)
+    return (
+        joined if len(joined) <= _MOST_CHARACTERS else f"{joined[: _MOST_CHARACTERS // 2]}...{joined[-_MOST_CHARACTERS // 2 :]}"
+    )
 
 
 def _particulars(text: str, about: Circumstances) -> dict[str, str]:

@@ -241,6 +241,13 @@ def test_silent_failure_still_says_something() -> None:
     assert "uv said nothing" in str(failure(""))
 
 
+def test_long_failure_keeps_its_first_words_and_its_last() -> None:
+    told = str(failure("error: no wheels of native\n" + "between\n" * 5000 + "hint: only for cp39\n"))
+    assert "error: no wheels of native\n" in told
+    assert "hint: only for cp39" in told
+    assert len(told) < 4000
+
+
 def test_an_installation_says_for_whom_it_is(tmp_path: Path) -> None:
     said: list[str] = []
     spec = replace(spec_of(requirements=LOCKED), name="20181002.0/greet-me")

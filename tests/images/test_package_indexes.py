@@ -17,6 +17,8 @@ from package_index import PackageIndex, running_index, wheel
 from registry_images import builder_for, manifest_at, spec_for, tree_at
 from registry_server import Registry
 
+from controller.cli.running.cluster_target import ClusterTargets
+from controller.loading.configuration import load_configuration
 from controller.model.configuration import PackageIndex as Configured
 from controller.model.errors import Stalled, Transient
 from controller.model.images import Image
@@ -166,6 +168,43 @@ def test_who_is_not_granted_an_index_gets_nothing_of_it(setup: Setup, private: P
 def test_a_line_that_names_a_granted_index_is_no_mistake(setup: Setup, public: PackageIndex) -> None:
     requirements = f"--extra-index-url {setup_url(setup)}/\n--index-url {public.url}\nalpha\n"
     assert setup.installed(setup.build(requirements)) == "alpha==1.0 beta==2.0"
+
+
+CONTROLLER = """\
+format: 1
+sources:
+  mnist: {{repository: /srv/git/mnist.git, grants: {{projects: [ruksi/mnist], indexes: [company]}}}}
+targets:
+  us-east:
+    kubernetes: {{}}
+    gateway: {{url: "https://ml.example.com"}}
+    registry: {{url: "{registry.url}/pointsman", pull: "{registry.address}/pointsman", insecure: true}}
+images: {{mirrors: {{docker.io: "{registry.url}"}}}}
+dependencies:
+  indexes:
+    company: {{url: "{private.url}", credentials: {{username: pointsman, passwordFile: password}}}}
+    mirror: {{url: "{public.url}", default: true}}
+"""
+
+
+def test_what_the_configuration_says_is_what_a_target_builds_with(
+    registry: Registry, private: PackageIndex, public: PackageIndex, tmp_path: Path
+) -> None:
+    file = tmp_path / "controller.yaml"
+    (tmp_path / "password").write_text(PASSWORD)
+    text = CONTROLLER.format(registry=registry, private=private, public=public)
+    configuration = load_configuration(text.encode(), file, state_home=tmp_path / "state").configuration
+    assert configuration
+    settings = configuration.targets["us-east"].registry
+    assert settings
+    targets = ClusterTargets(configuration)
+    try:
+        builder = targets._builder(settings, "none")
+        spec = spec_for(registry, CODE, requirements="alpha\n", indexes=configuration.sources["mnist"].grants.indexes)
+        image = builder.build(spec, CODE, silent)
+    finally:
+        targets.close()
+    assert manifest_at(registry, image)["annotations"]["pointsman.dev/distributions"] == "alpha==1.0 beta==2.0"
 
 
 def setup_url(setup: Setup) -> str:
