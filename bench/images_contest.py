@@ -42,7 +42,7 @@ class Contest:
         stack.callback(self._sdk.close)
         self._bare = BareClient(bare.address, REPOSITORY)
         stack.callback(self._bare.close)
-        self._base_digest = ""
+        self._base_digest, self._related = "", tuple[str, ...]()
         self._sent = {digest for digest, _ in blobs_of(self._manifest(*BASE.split(":")))}
         self._bare.mount(self._sent, BASE.partition(":")[0])
 
@@ -55,27 +55,27 @@ class Contest:
         """All rows, in the order of a project's life."""
         cache = self._directory / "cache"
         with self._builder(cache) as builder:
-            self._row(figures, "cold", builder, cache)
-            self._row(figures, "nothing changed", builder, cache)
+            self._project.give_model(cache)
+            self._row(figures, "cold", builder)
+            self._row(figures, "nothing changed", builder)
             self._project.change_code(1)
-            self._row(figures, "code change", builder, cache)
+            self._row(figures, "code change", builder)
             self._project.change_model(1)
-            self._row(figures, "file change", builder, cache)
+            self._project.give_model(cache)
+            self._row(figures, "file change", builder)
         self._project.change_code(2)
         self._sdk.forget()
-        cache = self._directory / "fresh"
-        with self._builder(cache) as builder:
-            self._row(figures, "fresh builder, code change", builder, cache)
+        with self._builder(self._directory / "fresh") as builder:
+            self._row(figures, "fresh builder, code change", builder)
 
-    def _row(self, figures: Figures, name: str, builder: RegistryBuilder, cache: Path) -> None:
+    def _row(self, figures: Figures, name: str, builder: RegistryBuilder) -> None:
         columns = figures.setdefault(name, {"own": [], "sdk": [], "floor": []})
-        self._project.give_model(cache)
         with self._project.spec(f"{self._registry.address}/{REPOSITORY}") as (spec, code):
-            known = replace(spec, base_digest=self._base_digest)
+            known = replace(spec, base_digest=self._base_digest, related=self._related)
             columns["own"].append(_seconds(lambda: builder.build(known, code, silent)))
             found = builder.find(spec)
             assert found is not None
-            self._base_digest = found.base_digest
+            self._base_digest, self._related = found.base_digest, (found.digest,)
         columns["sdk"].append(_seconds(lambda: self._sdk.build(spec.tag)))
         columns["floor"].append(_seconds(self._floor(spec.tag)))
 

@@ -85,7 +85,7 @@ class Passes:
         put_back = tuple(drifts(made.changes, planned.objects))
         result = apply_changes(made, Writer(work.target, work.cache, self._corrections, self._observer))
         closed = self._close(work, record, made, result, is_news=stored.attempted != record.attempted)
-        self._questions.ask(work, made, closed.bases)
+        self._questions.ask(work, made, closed.bases, planned.desired)
         self._reporter.tell(work, Report(made, result, answers, put_back, stored.conditions, closed.conditions))
         return PassResult(made, result, self._again(work, made), work.publication)
 

@@ -15,7 +15,9 @@ from controller.engine.checks import known_gateways, run_confirm, run_golden
 from controller.engine.planning import UnitWork
 from controller.engine.steps import Observer, Step
 from controller.model.changes import ConfirmCheck, GoldenCheck, Plan
+from controller.model.desired import DesiredState
 from controller.model.identity import UnitKey
+from controller.model.images import Image, ImageSpec
 from controller.model.record import Fact, UnitRecord
 from controller.plan.memory import confirmed_facts, passed_facts
 
@@ -34,13 +36,13 @@ class Questions:
     def close(self) -> None:
         self._checks.close()
 
-    def ask(self, work: UnitWork, made: Plan, bases: Mapping[str, str]) -> None:
+    def ask(self, work: UnitWork, made: Plan, bases: Mapping[str, str], desired: DesiredState | None) -> None:
         """Have everything answered that the plan waits for; what is being asked or was answered is not asked again.
 
         `bases` are the digests that the unit remembers of its base images: they win over what a tag leads to now.
         """
         for wanted in made.builds:
-            spec = replace(wanted, base_digest=bases.get(wanted.base, ""))
+            spec = replace(wanted, base_digest=bases.get(wanted.base, ""), related=_related(wanted, desired))
             self._builds.request(spec, work.target.builder, work.publication.source.code, work.unit, self._enqueue)
         look = partial(self._enqueue, work.unit)
         with self._lock:
@@ -81,3 +83,20 @@ class Questions:
     def _answer(self, unit: UnitKey, *facts: Fact) -> None:
         with self._lock:
             self._answers[unit] += facts
+
+
+def _related(wanted: ImageSpec, desired: DesiredState | None) -> tuple[str, ...]:
+    """The unit's images that have some of the same files, and so some of the same layers."""
+    built = ((workload.spec, workload.image) for workload in desired.workloads.values()) if desired else ()
+    files = _contents(wanted)
+    found = {
+        image.digest: None
+        for spec, image in built
+        if isinstance(image, Image) and spec.repository == wanted.repository and files & _contents(spec)
+    }
+    return tuple(found)
+
+
+def _contents(spec: ImageSpec) -> set[tuple[str, str | None]]:
+    """Path and digest of the declared files, wherever they come from."""
+    return {(path, content.sha256 or content.blob) for path, content in spec.files.items()}

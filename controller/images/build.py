@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from controller.images.layers import ROOT, Layer, LayerKind
-from controller.images.layerstore import LayerStore, Make
+from controller.images.layerstore import Find, LayerStore, Make
 from controller.model.images import ImageSpec
 from controller.model.ports import CodeReader, Progress
 from controller.model.source import TreeEntry
@@ -16,10 +16,15 @@ from controller.model.source import TreeEntry
 _OWNED = (LayerKind.FILE, LayerKind.CODE)
 
 
+def nobody(_input: str) -> Layer | None:
+    """No layer was made elsewhere."""
+    return None
+
+
 class Build:
     """What every kind of layer needs to be made. `owner` gets the code directory, which its server may write to.
 
-    `leaves` says whether the image goes where others can read it.
+    `leaves` says whether the image goes where others can read it; `find` knows layers that were made elsewhere.
     """
 
     def __init__(
@@ -31,6 +36,7 @@ class Build:
         owner: tuple[int, int] = ROOT,
         *,
         leaves: bool = True,
+        find: Find = nobody,
     ) -> None:
         self.spec = spec
         self.code = code
@@ -38,6 +44,7 @@ class Build:
         self.leaves = leaves
         self._store = store
         self._owner = owner
+        self._find = find
         self._makes: dict[str, Make] = {}
 
     @cached_property
@@ -49,7 +56,7 @@ class Build:
         """The layer of these inputs, made only if it is not there."""
         if kind in _OWNED and self._owner != ROOT:
             inputs, make = [inputs, list(self._owner)], self._owned(make)
-        layer = self._store.layer(kind, inputs, make, self.progress)
+        layer = self._store.layer(kind, inputs, make, self.progress, self._find)
         self._makes[layer.digest] = make
         return layer
 

@@ -68,9 +68,10 @@ class Contents:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A layer that lies in the layout. `diff_id` is the digest of the uncompressed archive.
+    """A layer as images name it.
 
-    `findings` are the secrets in its files, whether they are allowed or not: what is, may change while the layer stays.
+    `diff_id` is the digest of the uncompressed archive, `input` the hash of what it was made of. `findings` are the secrets
+    in its files, whether they are allowed or not: what is, may change while the layer stays.
     """
 
     kind: LayerKind
@@ -82,6 +83,7 @@ class Layer:
     distributions: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
+    input: str = ""
 
     @property
     def media_type(self) -> str:

@@ -28,6 +28,9 @@ from controller.model.ports import Progress
 Make = Callable[[Path], Contents]
 """Fills a layer; the directory is empty, its own, and gone once the layer is written."""
 
+Find = Callable[[str], Layer | None]
+"""The layer that somebody else has made, by the hash of its input."""
+
 
 class LayerStore:
     """Makes a layer unless its input was seen before and its blob is still whole. Safe for many builders at once.
@@ -41,8 +44,11 @@ class LayerStore:
         self._cache = cache
         self._unkept = frozenset(unkept)
 
-    def layer(self, kind: LayerKind, inputs: Any, make: Make, progress: Progress) -> Layer:
-        """The layer of these inputs. They must name everything that its bytes depend on."""
+    def layer(self, kind: LayerKind, inputs: Any, make: Make, progress: Progress, find: Find) -> Layer:
+        """The layer of these inputs. They must name everything that its bytes depend on.
+
+        One that is not kept is only made where `find` does not know it either.
+        """
         name = content_hash([FORMAT, kind, inputs])
         record = self._cache / "layers" / kind / f"{name}.json"
         known = self._recorded(record)
@@ -50,7 +56,10 @@ class LayerStore:
             self._use(known, record)
             return known
         with exclusive(self._cache / "locks" / f"{kind}-{name}"):
-            return self._recorded(record) or self._make(kind, name, record, make, progress)
+            made = self._recorded(record) or (find(name) if kind in self._unkept else None)
+            layer = made or self._make(kind, name, make, progress)
+            self._record(record, layer)
+            return layer
 
     def blocks(self, layer: Layer, make: Make) -> Iterator[bytes]:
         """The blob's bytes, unverified: from the layout, or made once more."""
@@ -84,11 +93,16 @@ class LayerStore:
         with suppress(FileNotFoundError):
             os.utime(record)
 
-    def _make(self, kind: LayerKind, name: str, record: Path, make: Make, progress: Progress) -> Layer:
+    def _record(self, record: Path, layer: Layer) -> None:
+        record.parent.mkdir(parents=True, exist_ok=True)
+        write = write_durably if self._layout.synced else write_whole
+        write(record, json.dumps(asdict(layer)).encode())
+
+    def _make(self, kind: LayerKind, name: str, make: Make, progress: Progress) -> Layer:
         with self._scratch(name) as scratch:
             contents = _reporting(kind, make(scratch), progress)
             blob, diff_id = self._read(contents) if kind in self._unkept else self._store(f"{kind}-{name}", contents)
-        layer = Layer(
+        return Layer(
             kind,
             blob.digest,
             diff_id,
@@ -98,11 +112,8 @@ class LayerStore:
             contents.distributions,
             contents.warnings,
             contents.findings,
+            name,
         )
-        record.parent.mkdir(parents=True, exist_ok=True)
-        write = write_durably if self._layout.synced else write_whole
-        write(record, json.dumps(asdict(layer)).encode())
-        return layer
 
     def _read(self, contents: Contents) -> tuple[BlobWriter, str]:
         blob = BlobWriter(_Nowhere())

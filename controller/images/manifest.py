@@ -21,6 +21,7 @@ from controller.model.labels import PREFIX
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
 LAYER_KIND = f"{PREFIX}layer"
 LAYER_SOURCE = f"{PREFIX}content"
+LAYER_INPUT = f"{PREFIX}input"
 WARNINGS = f"{PREFIX}warnings"
 NEVER_PUSH = f"{PREFIX}never-push"
 USER = f"{PREFIX}user"
@@ -97,8 +98,25 @@ def blobs_of(document: dict[str, Any]) -> list[tuple[str, int]]:
     return [(item["digest"], item["size"]) for item in (document["config"], *document["layers"])]
 
 
+def file_layers(document: dict[str, Any]) -> dict[str, Layer]:
+    """The layers of declared files by the hash of what they were made of."""
+    layers = [_file_layer(item, item.get("annotations") or {}) for item in document.get("layers", ())]
+    return {layer.input: layer for layer in layers if layer is not None}
+
+
+def _file_layer(item: dict[str, Any], notes: dict[str, str]) -> Layer | None:
+    if LAYER_INPUT not in notes:
+        return None
+    digest, source = str(item["digest"]), notes.get(LAYER_SOURCE, "").removeprefix("sha256:")
+    return Layer(LayerKind.FILE, digest, digest, int(item["size"]), source=source, input=notes[LAYER_INPUT])
+
+
 def _descriptor(layer: Layer) -> dict[str, Any]:
-    annotations = {LAYER_KIND: str(layer.kind)} | ({LAYER_SOURCE: f"sha256:{layer.source}"} if layer.source else {})
+    annotations = {LAYER_KIND: str(layer.kind)}
+    if layer.source:
+        annotations[LAYER_SOURCE] = f"sha256:{layer.source}"
+    if layer.kind is LayerKind.FILE:
+        annotations[LAYER_INPUT] = layer.input
     return {"mediaType": layer.media_type, "digest": layer.digest, "size": layer.size, "annotations": annotations}
 
 

@@ -57,6 +57,9 @@ class ImageSpec:
     """The package indexes that its source may use: the configuration grants them, so they are no part of the key."""
     terms: BuildTerms = field(default=BuildTerms(), compare=False)
 
+    related: tuple[str, ...] = field(default=(), compare=False)
+    """Digests of images in the same repository that hold some of the same files; no part of the key either."""
+
     @property
     def key(self) -> str:
         """40 hex digits. Equal keys mean equal images; it needs no network and no bytes but git's own."""

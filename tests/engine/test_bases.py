@@ -5,36 +5,22 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import httpx2
 import pytest
 
-from bench.declared_repository import Shape, deployment_name
-from controller.engine.builds import Builds
-from controller.engine.passes import Passes
-from controller.engine.reporting import Reporter
-from controller.engine.sight import Sight
-from controller.engine.steps import unobserved
-from controller.engine.targets import Target
-from controller.images.registry.builder import RegistryBuilder
+from bench.declared_repository import Shape
 from controller.model.changes import Plan
-from controller.model.identity import ObjectKey, UnitKey
-from controller.model.objects import Object, at
-from controller.state.history import FileHistory
+from controller.model.identity import ObjectKey
 from controller.state.records import Records
-from tests.engine.commits import commit_files
+from tests.engine.registry_target import BASE, PROJECT, UNIT, building, new_process, references, release
 from tests.engine.settling import Settling, settling
 from tests.images.base_images import DEBIAN, MANIFEST, push_base
 from tests.images.registry_server import Registry, running_registry
 
 pytestmark = pytest.mark.contract
 
-BASE = "python:3.11"
-UNIT = UnitKey("bench", "mark", deployment_name(0))
-PROJECT = "pointsman/bench/mark"
 OTHER_TREE = {**DEBIAN, "etc/newer": b"1"}
 
 
@@ -44,19 +30,6 @@ def registry(tmp_path: Path) -> Iterator[Registry]:
         yield running
 
 
-@contextmanager
-def building(registry: Registry, cache: Path) -> Iterator[Callable[[Target], Target]]:
-    """Makes targets that run containers from the registry, which also stands for Docker Hub."""
-    pull = f"{registry.address}/pointsman"
-    with RegistryBuilder(f"{registry.url}/pointsman", pull, cache, mirrors={"docker.io": registry.url}) as builder:
-
-        def changed(target: Target) -> Target:
-            profile = replace(target.profile, registry=pull, base_platform=None)
-            return replace(target, builder=builder, profile=profile)
-
-        yield changed
-
-
 @pytest.fixture
 def served(registry: Registry, tmp_path: Path) -> Iterator[tuple[Settling, str]]:
     """A unit whose version was built on a base, and that base's digest."""
@@ -64,29 +37,6 @@ def served(registry: Registry, tmp_path: Path) -> Iterator[tuple[Settling, str]]
     with building(registry, tmp_path / "cache") as changed, settling(tmp_path / "unit", Shape(1, 1), changed) as made:
         made.settle()
         yield made, digest
-
-
-@contextmanager
-def new_process(made: Settling, registry: Registry, directory: Path) -> Iterator[Settling]:
-    """The same unit after a restart on a new disk: nothing is known but what the target and the registry say."""
-    with ExitStack() as opened:
-        target = opened.enter_context(building(registry, directory))(made.target)
-        builds = Builds(lambda *_: None)
-        opened.callback(builds.close)
-        passes = Passes(builds, Reporter(FileHistory(directory / "history"), None), unobserved, lambda _: None)
-        opened.callback(passes.close)
-        yield replace(made, target=target, sight=Sight(target, made.sight.cache), passes=passes)
-
-
-def release(made: Settling, version: str) -> None:
-    alias = f"pointsman/deployments/{UNIT.deployment}/aliases/production.yaml"
-    files = {
-        "serve.py": f"print('{version}')\n",
-        f"pointsman/versions/{version}.yaml": "{}\n",
-        alias: f'version: "{version}"\n',
-    }
-    commit_files(made.repository, files)
-    made.read()
 
 
 def passed_until(made: Settling, reached: Callable[[Plan], bool]) -> Plan:
@@ -102,16 +52,6 @@ def base_of(registry: Registry, reference: str) -> str:
     digest = reference.partition("@")[2]
     answer = httpx2.get(f"{registry.url}/v2/{PROJECT}/manifests/{digest}", headers={"accept": MANIFEST})
     return str(answer.json()["annotations"]["org.opencontainers.image.base.digest"])
-
-
-def references(made: Settling) -> dict[str, str]:
-    """The image of each workload on the target."""
-    found = made.store.list("Deployment").items
-    return {str(obj["metadata"]["name"]): _image(obj) for obj in found}
-
-
-def _image(deployment: Object) -> str:
-    return str(at(deployment, "spec", "template", "spec", "containers", 0, "image"))
 
 
 def lose(registry: Registry, repository: str, what: str) -> None:

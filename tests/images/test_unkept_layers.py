@@ -28,6 +28,7 @@ pytestmark = pytest.mark.contract
 
 MODEL = os.urandom(1 << 10) * 3000
 SHA256 = hashlib.sha256(MODEL).hexdigest()
+NOWHERE = f"sha256:{'0' * 64}"
 OTHER_CODE = MemoryCode({**CODE.files, "serve.py": b"print('other')\n"}, CODE.modes)
 
 
@@ -124,6 +125,41 @@ def test_what_cleaning_leaves_is_enough_for_a_build_without_the_file(
     assert len(server.behaviour.seen) == 1
     builder.clean(time.time() + 60)
     assert not list((tmp_path / "cache" / "layers").rglob("*.json")), "what is not used goes in the end"
+
+
+def test_fresh_builder_takes_the_layer_of_a_related_image(
+    registry: Registry, server: Server, builder: RegistryBuilder, tmp_path: Path
+) -> None:
+    first = builder.build(spec_with_model(registry, server), CODE, silent)
+    with builder_for(registry, tmp_path / "fresh", verify=server.trust) as fresh:
+        spec = spec_with_model(registry, server, OTHER_CODE, related=(NOWHERE, first.digest))
+        second = fresh.build(spec, OTHER_CODE, silent)
+    assert model_layer(registry, first) == model_layer(registry, second)
+    assert len(server.behaviour.seen) == 1
+
+
+def test_related_image_without_the_file_is_of_no_use(
+    registry: Registry, server: Server, builder: RegistryBuilder, tmp_path: Path
+) -> None:
+    declared = FileContent(url=f"{server.url}/net.bin", sha256=SHA256)
+    elsewhere = builder.build(spec_for(registry, files={"another/path.bin": declared}), CODE, silent)
+    with builder_for(registry, tmp_path / "fresh", verify=server.trust) as fresh:
+        image = fresh.build(spec_with_model(registry, server, related=(elsewhere.digest,)), CODE, silent)
+    assert tree_at(registry, image)["valohai/code/models/net.bin"][3] == MODEL
+    assert len(server.behaviour.seen) == 2
+
+
+def test_layer_of_a_related_image_that_is_lost_is_made_anew(
+    registry: Registry, server: Server, builder: RegistryBuilder, tmp_path: Path
+) -> None:
+    first = builder.build(spec_with_model(registry, server), CODE, silent)
+    layer = model_layer(registry, first)
+    httpx2.delete(f"{registry.url}/v2/{PROJECT}/blobs/{layer}")
+    registry.blob(layer).unlink()
+    with builder_for(registry, tmp_path / "fresh", verify=server.trust) as fresh:
+        fresh.build(spec_with_model(registry, server, OTHER_CODE, related=(first.digest,)), OTHER_CODE, silent)
+    assert hashlib.sha256(blob_at(registry, layer)).hexdigest() == layer.removeprefix("sha256:")
+    assert len(server.behaviour.seen) == 2
 
 
 def test_code_change_costs_eight_requests(registry: Registry, tmp_path: Path) -> None:

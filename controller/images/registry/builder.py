@@ -31,6 +31,7 @@ from controller.images.registry.interpreter import find_python
 from controller.images.registry.push import PARALLEL, Blob, Known, Pusher, Tell
 from controller.images.registry.reference import parse_location, parse_reference
 from controller.images.registry.registries import Registries
+from controller.images.registry.related import IMAGE, RelatedImages, image_document
 from controller.images.registry.session import FIRST_PAUSE, Tick
 from controller.images.registry.shelf import Shelf
 from controller.model.configuration import PackageIndex
@@ -39,9 +40,6 @@ from controller.model.images import Image, ImageSpec
 from controller.model.ports import CodeReader, Progress
 
 _BASES = "bases"
-_IMAGE = "image"
-"""The note on an image of ours, beside those on bases."""
-
 _UNKEPT = (LayerKind.FILE,)
 """Models are large, and lie in the registry soon: they are not kept here a second time as layers."""
 
@@ -104,13 +102,9 @@ class RegistryBuilder:
         digest = client.manifest_digest(repository, spec.tag)
         if digest is None:
             return None
-        document = self._bases.note(digest, _IMAGE)
+        document = image_document(client, repository, digest, self._bases)
         if document is None:
-            found = client.manifest(repository, digest)
-            if found is None:
-                return None
-            document = found.document
-            self._bases.remember(digest, _IMAGE, document, durable=False)
+            return None
         return Image(spec.key, f"{spec.repository}@{digest}", digest, base_digest_of(document), self._warnings(spec, document))
 
     def build(self, spec: ImageSpec, code: CodeReader, progress: Progress) -> Image:
@@ -132,12 +126,17 @@ class RegistryBuilder:
     def clean(self, before: float) -> None:
         """Give back the disk of layers last used before a time (seconds since the epoch); they are made again when needed."""
         ImageCleaner(self._layout.root, self._cache, unkept=_UNKEPT).remove_unnamed((), before)
-        self._bases.forget(_IMAGE, before)
+        self._bases.forget(IMAGE, before)
         self._installer.prune(before)
 
     def _build(self, spec: ImageSpec, code: CodeReader, progress: Progress) -> None:
-        base = self._base(spec, lambda: progress(f"reading the base image of {spec.name or spec.tag}", 0, 0))
-        build = Build(spec, code, self._store, progress, base.base.owner)
+        def tick() -> None:
+            progress(f"reading the base image of {spec.name or spec.tag}", 0, 0)
+
+        base = self._base(spec, tick)
+        client = RegistryClient(self._registries.session(self._location), tick)
+        related = RelatedImages(client, self._repository(spec), spec.related, self._bases)
+        build = Build(spec, code, self._store, progress, base.base.owner, find=related.layer)
         layers = own_layers(build, self._files, self._installer, lambda: find_python(self._bases, base, spec.platform))
         self._publish(build, base, layers, partial(progress, f"pushing {spec.name or spec.tag}"))
 
@@ -164,7 +163,7 @@ class RegistryBuilder:
         bases = self._location.below(_BASES)
         pusher = Pusher(session, self._repository(spec), bases, self._known, tell, parallel=self._parallel)
         digest = pusher.push(blobs, _canonical(document), spec.tag)
-        self._bases.remember(digest, _IMAGE, document, durable=False)
+        self._bases.remember(digest, IMAGE, document, durable=False)
 
     def _content(self, build: Build, layer: Layer) -> Iterator[bytes]:
         """A layer's bytes; what was damaged on this disk goes, so that it is made or fetched again."""
