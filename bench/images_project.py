@@ -80,12 +80,11 @@ class Project:
 
     @contextmanager
     def spec(self, repository: str) -> Iterator[tuple[ImageSpec, GitCode]]:
-        """The image of the current commit, with a reader that starts its git when it is first asked."""
+        """The image of the current commit, with the reader that has found its code, as in the controller."""
         found = Repository.around(self._code)
         assert found is not None
         objects = ObjectReader(found.git())
         code = Codebase(objects, str(self._code), "", "pointsman").at(self._git("rev-parse", "HEAD^{tree}"))
-        objects.close()
         assert code is not None
         files = {MODEL: FileContent(url="https://models.invalid/weights.bin", sha256=self.sha256)}
         try:
@@ -105,6 +104,7 @@ class Project:
             (package / f"module_{number}.py").write_text("".join(lines))
         self._git("init", "--quiet")
         self.change_code(0)
+        self._git("repack", "--quiet", "-a", "-d")
 
     def _git(self, *arguments: str) -> str:
         command = ["git", "-c", "user.name=bench", "-c", "user.email=bench@example.com", "-c", "gc.auto=0", *arguments]
