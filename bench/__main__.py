@@ -1,7 +1,7 @@
 """Runs benchmarks, one after the other: python -m bench [name ...]. docs/benchmarks.md explains the figures.
 
 Without names it runs those that need nothing but this machine's Python and git. `kubernetes` and `switch_kubernetes` start the
-test cluster, `images` a registry.
+test cluster, `images` a registry and a Docker Engine, `images_memory` a registry.
 """
 
 from __future__ import annotations

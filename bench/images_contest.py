@@ -15,6 +15,7 @@ import httpx2
 from bench.images_docker import DockerBuilder
 from bench.images_floor import BareClient
 from bench.images_project import BASE, Project, silent
+from bench.usage import processor_seconds_of_all
 from controller.images.manifest import blobs_of
 from controller.images.registry.builder import RegistryBuilder
 from tests.cluster import images
@@ -23,8 +24,11 @@ from tests.images.base_images import MANIFEST
 from tests.images.registry_server import Registry, running_registry
 
 REPOSITORY = "bench/owner/project"
-Figures = dict[str, dict[str, list[float]]]
-"""Row, then column (`own`, `sdk`, `floor`), to seconds."""
+Cost = tuple[float, float]
+"""Seconds, and processor seconds of everything that took part: builder, git, Engine, registry."""
+
+Figures = dict[str, dict[str, list[Cost]]]
+"""Row, then column (`own`, `sdk`, `floor`)."""
 
 
 class Contest:
@@ -72,12 +76,12 @@ class Contest:
         columns = figures.setdefault(name, {"own": [], "sdk": [], "floor": []})
         with self._project.spec(f"{self._registry.address}/{REPOSITORY}") as (spec, code):
             known = replace(spec, base_digest=self._base_digest, related=self._related)
-            columns["own"].append(_seconds(lambda: builder.build(known, code, silent)))
+            columns["own"].append(_cost(lambda: builder.build(known, code, silent)))
             found = builder.find(spec)
             assert found is not None
             self._base_digest, self._related = found.base_digest, (found.digest,)
-        columns["sdk"].append(_seconds(lambda: self._sdk.build(spec.tag)))
-        columns["floor"].append(_seconds(self._floor(spec.tag)))
+        columns["sdk"].append(_cost(lambda: self._sdk.build(spec.tag)))
+        columns["floor"].append(_cost(self._floor(spec.tag)))
 
     def _floor(self, tag: str) -> Callable[[], None]:
         """What the registry needs at least for an image of ours: its new blobs and its manifest, or a look."""
@@ -103,7 +107,7 @@ class Contest:
         return RegistryBuilder(push, pull, cache, mirrors={"docker.io": self._registry.url})
 
 
-def _seconds(action: Callable[[], object]) -> float:
-    begun = time.perf_counter()
+def _cost(action: Callable[[], object]) -> Cost:
+    used, begun = processor_seconds_of_all(), time.perf_counter()
     action()
-    return time.perf_counter() - begun
+    return time.perf_counter() - begun, processor_seconds_of_all() - used
