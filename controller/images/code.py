@@ -38,7 +38,7 @@ def code_layer(build: Build) -> Layer:
         members = [_member(e, code) for e in entries]
         require_disjoint([*declared, *(m.path for m in members)])
         warnings = tuple(_pointers(entries, code))
-        findings = tuple(secrets_in(filter(_is_source, build.entries), code))
+        findings = tuple(secrets_in(filter(_is_source, build.entries), code, build.scanned))
         return Contents(CODE_DIRECTORY, members, compressed=True, warnings=warnings, findings=findings)
 
     tree = [spec.code.path, [list(entry) for entry in spec.code.entries]]

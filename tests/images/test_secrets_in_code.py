@@ -8,8 +8,9 @@ import pytest
 from drawn_secrets import BASE64, HEX, LETTERS, SECRETS, WORDS, drawn, private_key
 from hypothesis import given
 from hypothesis import strategies as st
+from image_examples import MemoryCode, blob_of
 
-from controller.images.secrets.code import not_allowed, refusal
+from controller.images.secrets.code import Scanned, not_allowed, refusal, secrets_in
 from controller.images.secrets.finding import Finding
 from controller.images.secrets.scan import LONGEST, scan
 from controller.images.secrets.tokens import TOKENS
@@ -216,3 +217,23 @@ def test_two_stars_stand_for_any_directories(pattern: list[str], parts: list[str
 
     if pattern and parts:
         assert path_matches("/".join(pattern), "/".join(parts)) is slowly(pattern, parts)
+
+
+def test_a_file_is_looked_at_once_however_often_its_code_is() -> None:
+    scanned = Scanned()
+    code = MemoryCode({"a.py": b"TOKEN = 1\n", "b.py": SECRETS["github ghp_"][1]().encode()})
+    first = list(secrets_in(code.entries(code.tree), code, scanned))
+    assert [each.path for each in first] == ["b.py"]
+    changed = MemoryCode({**code.files, "a.py": b"\n" + SECRETS["github ghp_"][1]().encode(), "moved.py": code.files["b.py"]})
+    again = list(secrets_in(changed.entries(changed.tree), changed, scanned))
+    assert [(each.path, each.line) for each in again] == [("a.py", 2), ("b.py", 1), ("moved.py", 1)]
+    assert changed.reads == [blob_of(changed.files[path]) for path in ("a.py", "moved.py")]
+
+
+def test_what_was_found_is_forgotten_before_it_fills_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("controller.images.secrets.code.REMEMBERED", 2)
+    scanned = Scanned()
+    code = MemoryCode({f"{number}.py": b"%d" % number for number in range(5)})
+    for _ in range(2):
+        assert list(secrets_in(code.entries(code.tree), code, scanned)) == []
+    assert len(scanned._found) <= 2

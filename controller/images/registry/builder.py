@@ -34,6 +34,7 @@ from controller.images.registry.registries import Registries
 from controller.images.registry.related import IMAGE, RelatedImages, image_document
 from controller.images.registry.session import FIRST_PAUSE, Tick
 from controller.images.registry.shelf import Shelf
+from controller.images.secrets.code import Scanned
 from controller.model.configuration import PackageIndex
 from controller.model.errors import Stalled, Transient
 from controller.model.images import Image, ImageSpec
@@ -81,6 +82,7 @@ class RegistryBuilder:
         self._installer = Installer(environment=environment, cache=cache / "uv", indexes=indexes)
         self._bases = Bases(cache)
         self._known = Known()
+        self._scanned = Scanned()
         same = {self._pull.partition("/")[0]: self._location.url}
         names = same | dict(mirrors or {})
         self._registries = Registries(names, credentials or Credentials(), verify=verify, first_pause=first_pause)
@@ -136,7 +138,7 @@ class RegistryBuilder:
         base = self._base(spec, tick)
         client = RegistryClient(self._registries.session(self._location), tick)
         related = RelatedImages(client, self._repository(spec), spec.related, self._bases)
-        build = Build(spec, code, self._store, progress, base.base.owner, find=related.layer)
+        build = Build(spec, code, self._store, progress, base.base.owner, find=related.layer, scanned=self._scanned)
         layers = own_layers(build, self._files, self._installer, lambda: find_python(self._bases, base, spec.platform))
         self._publish(build, base, layers, partial(progress, f"pushing {spec.name or spec.tag}"))
 

@@ -14,15 +14,37 @@ from controller.model.patterns import path_matches
 from controller.model.ports import CodeReader
 from controller.model.source import TreeEntry
 
+REMEMBERED = 20_000
+"""Files whose findings are remembered."""
+
 _MOST = 10_000
 _NAMED = 5
 
 
-def secrets_in(entries: Iterable[TreeEntry], code: CodeReader) -> Iterator[Finding]:
+class Scanned:
+    """What was found in files, by their path and git's id of their bytes: a change of one file costs a look at one file."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str], tuple[Finding, ...]] = {}
+
+    def findings(self, entry: TreeEntry, code: CodeReader) -> tuple[Finding, ...]:
+        """What the file holds; its bytes are read only if nobody has looked at them before."""
+        file = (entry.path, entry.blob)
+        found = self._found.get(file)
+        if found is None:
+            found = tuple(scan(entry.path, _beginning(code, entry)))
+            if len(self._found) >= REMEMBERED:
+                self._found.clear()
+            self._found[file] = found
+        return found
+
+
+def secrets_in(entries: Iterable[TreeEntry], code: CodeReader, scanned: Scanned | None = None) -> Iterator[Finding]:
     """Everything that was found in the files, allowed or not. Raises `Stalled` where nobody could allow it one by one."""
+    seen = scanned or Scanned()
     count = 0
     for entry in entries:
-        for found in scan(entry.path, _beginning(code, entry)):
+        for found in seen.findings(entry, code):
             count += 1
             if count > _MOST:
                 raise Stalled(f"the code holds more than {_MOST:,} secrets", hint="remove them from the code")
