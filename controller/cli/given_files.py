@@ -13,7 +13,7 @@ from controller.cli.progress import BuildProgress
 from controller.embedded.state_directory import StateDirectory
 from controller.images.download import Transfer, download, shown
 from controller.images.durable import rename_durably
-from controller.images.files import LARGEST, cached
+from controller.images.files import cached
 from controller.model.errors import Stalled
 from controller.source.repository import Repository
 
@@ -64,7 +64,7 @@ def _digest(url: str, state: StateDirectory) -> str:
     cache = state.create().cache
     with tempfile.TemporaryDirectory(dir=cache, prefix="incoming-") as directory, BuildProgress() as progress:
         partial = Path(directory) / "partial"
-        digest = download(Transfer(url, partial, LARGEST), True, progress.report)
+        digest = download(Transfer(url, partial), True, progress.report)
         kept = cached(cache, digest)
         kept.parent.mkdir(parents=True, exist_ok=True)
         partial.chmod(0o444)

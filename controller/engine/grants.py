@@ -21,7 +21,8 @@ from controller.model.diagnostics import PROJECT, Diagnostic, Location, Severity
 class Granted:
     """A source with what it may use: `projects` are patterns of `owner/project`, `targets` patterns of names.
 
-    `bases` are the images that its versions may build on, `indexes` the names of package indexes.
+    `bases` are the images that its versions may build on, `indexes` the names of package indexes, `file_prefixes` what the
+    addresses of their files may begin with (None: any).
     """
 
     source: Source
@@ -29,11 +30,12 @@ class Granted:
     targets: tuple[str, ...] = ("*",)
     bases: BaseGrants = ANY_BASE
     indexes: tuple[str, ...] = ()
+    file_prefixes: tuple[str, ...] | None = None
 
 
 def granted_state(declared: DeclaredState, granted: Granted, placing: Placing, directory: str) -> DeclaredState:
     """What is declared, without what is claimed in vain; `directory` is the declared one, for the places of mistakes."""
-    declared = replace(declared, indexes=granted.indexes)
+    declared = replace(declared, indexes=granted.indexes, file_prefixes=granted.file_prefixes)
     project = f"{declared.owner}/{declared.project}"
     if declared.owner and not _allows(granted.projects, project):
         return without_project(declared, _ungranted_project(project, directory))

@@ -10,6 +10,7 @@ from typing import Any
 from controller.images.layers import ROOT, Layer, LayerKind
 from controller.images.layerstore import Find, LayerStore, Make
 from controller.images.secrets.code import Scanned
+from controller.images.sizes import FOR_THIS_MACHINE, Sizes
 from controller.model.images import ImageSpec
 from controller.model.ports import CodeReader, Progress
 from controller.model.source import TreeEntry
@@ -25,8 +26,8 @@ def nobody(_input: str) -> Layer | None:
 class Build:
     """What every kind of layer needs to be made. `owner` gets the code directory, which its server may write to.
 
-    `leaves` says whether the image goes where others can read it; `find` knows layers that were made elsewhere, `scanned`
-    files that were looked through for secrets before.
+    `leaves` says whether the image goes where others can read it, `sizes` how large its parts may be; `find` knows layers
+    that were made elsewhere, `scanned` files that were looked through for secrets before.
     """
 
     def __init__(
@@ -40,12 +41,14 @@ class Build:
         leaves: bool = True,
         find: Find = nobody,
         scanned: Scanned | None = None,
+        sizes: Sizes = FOR_THIS_MACHINE,
     ) -> None:
         self.spec = spec
         self.code = code
         self.progress = progress
         self.leaves = leaves
         self.scanned = scanned or Scanned()
+        self.sizes = sizes
         self._store = store
         self._owner = owner
         self._find = find

@@ -17,9 +17,6 @@ from controller.model.images import CODE_DIRECTORY
 from controller.model.ports import CodeReader
 from controller.model.source import TreeEntry
 
-LARGEST = 4 << 30
-"""The most bytes of a code layer's files together."""
-
 _REGULAR = {"100644": False, "100664": False, "100755": True}
 _REFUSED = {"120000": "a symbolic link", "160000": "a submodule", "040000": "a directory"}
 
@@ -34,7 +31,7 @@ def code_layer(build: Build) -> Layer:
 
     def make(_scratch: Path) -> Contents:
         entries = [e for e in build.entries if _belongs(e, declared)]
-        _require_small(entries)
+        build.sizes.require_code(entries)
         members = [_member(e, code) for e in entries]
         require_disjoint([*declared, *(m.path for m in members)])
         warnings = tuple(_pointers(entries, code))
@@ -43,6 +40,8 @@ def code_layer(build: Build) -> Layer:
 
     tree = [spec.code.path, [list(entry) for entry in spec.code.entries]]
     layer = build.layer(LayerKind.CODE, [tree, declared, RULES], make)
+    if build.sizes.is_code_too_large(layer.content):
+        build.sizes.require_code([e for e in build.entries if _belongs(e, declared)])
     return without_secrets(layer, spec.terms.allow_secrets, leaves=build.leaves)
 
 
@@ -60,14 +59,6 @@ def _member(entry: TreeEntry, code: CodeReader) -> Member:
         what = _REFUSED.get(entry.mode, f"no regular file (mode {entry.mode})")
         raise Stalled(f"{entry.path} is {what}, which cannot be in an image", hint="commit the file itself in its place")
     return Member(layer_path(CODE_DIRECTORY, entry.path), entry.size, lambda: code.read(entry.blob), executable)
-
-
-def _require_small(entries: Sequence[TreeEntry]) -> None:
-    total = sum(entry.size for entry in entries)
-    if total > LARGEST:
-        largest = max(entries, key=lambda entry: entry.size)
-        message = f"the code has {total} bytes, more than the limit of {LARGEST}; its largest file is {largest.path}"
-        raise Stalled(message, hint="declare large files with a url and sha256 instead of committing them")
 
 
 def _pointers(entries: Sequence[TreeEntry], code: CodeReader) -> Iterator[str]:

@@ -12,6 +12,8 @@ from typing import BinaryIO
 
 import httpx2
 
+from controller.images.redirects import require_allowed
+from controller.images.sizes import FOR_THIS_MACHINE, Sizes
 from controller.model.errors import PointsmanError, Stalled, Transient
 from controller.model.ports import Progress
 
@@ -23,11 +25,15 @@ _TEMPORARY = (408, 425, 429)
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """What is to be fetched: at most `limit` bytes from `url` to `partial`, which may hold the beginning already."""
+    """What is to be fetched: from `url` to `partial`, which may hold the beginning already, as far as `sizes` lets it grow.
+
+    `granted` are prefixes of addresses to which redirects may lead although they are in this network; None: any.
+    """
 
     url: str
     partial: Path
-    limit: int
+    sizes: Sizes = FOR_THIS_MACHINE
+    granted: tuple[str, ...] | None = None
 
     @property
     def shown(self) -> str:
@@ -65,7 +71,7 @@ class _Download:
         self._file.seek(0)
         while block := self._file.read(_BLOCK):
             self._count(block)
-        with _responses(client, self._transfer.url, self._done) as response:
+        with _responses(client, self._transfer, self._done) as response:
             self._receive(response)
         return self._digest.hexdigest()
 
@@ -96,25 +102,29 @@ class _Download:
         self._done += len(block)
 
     def _limit(self, size: int) -> None:
-        if size > self._transfer.limit:
+        try:
+            self._transfer.sizes.require_file(self._transfer.shown, size)
+        except Stalled:
             self._file.truncate(0)
-            raise Stalled(f"{self._transfer.shown} is larger than the limit of {self._transfer.limit} bytes")
+            raise
 
 
 @contextmanager
-def _responses(client: httpx2.Client, url: str, start: int) -> Iterator[httpx2.Response]:
-    """The answer to a GET from byte `start`, after redirects that stay on https."""
+def _responses(client: httpx2.Client, transfer: Transfer, start: int) -> Iterator[httpx2.Response]:
+    """The answer to a GET from byte `start`, after redirects that stay on https and out of this network."""
     headers = {"accept-encoding": "identity"} | ({"range": f"bytes={start}-"} if start else {})
-    target = httpx2.URL(url)
+    target = begun = httpx2.URL(transfer.url)
     for _ in range(_REDIRECTS):
         if target.scheme != "https":
-            raise Stalled(f"{shown(url)} redirects to {shown(str(target))}, which is not https")
+            raise Stalled(f"{transfer.shown} redirects to {shown(str(target))}, which is not https")
+        if target != begun and transfer.granted is not None:
+            require_allowed(target, begun, transfer.granted)
         with client.stream("GET", target, headers=headers) as response:
             if not response.has_redirect_location:
                 yield response
                 return
             target = target.join(response.headers["location"])
-    raise Stalled(f"{shown(url)} redirects more than {_REDIRECTS} times")
+    raise Stalled(f"{transfer.shown} redirects more than {_REDIRECTS} times")
 
 
 def _continues(response: httpx2.Response, start: int) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import ssl
+import tarfile
 from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -16,13 +17,15 @@ from controller.images.installed import read_blocks
 from controller.images.layers import Contents, Layer, LayerKind, Member
 from controller.images.lfs import is_pointer
 from controller.images.paths import layer_path, normalised
+from controller.images.sizes import FOR_THIS_MACHINE, Sizes
 from controller.model.declared import FileContent
 from controller.model.errors import Stalled
+from controller.model.file_address import is_granted
 from controller.model.images import CODE_DIRECTORY
 from controller.model.ports import Progress
 
-LARGEST = 64 << 30
-"""The most bytes of one declared file, unless the caller says otherwise."""
+_AROUND = 2 * tarfile.RECORDSIZE
+"""Bytes of an archive that are no file's, at most; of a layer that was made elsewhere only the archive's size is known."""
 
 _LATER = {"s3": "Amazon S3", "gs": "Google Cloud Storage", "abfs": "Azure storage", "abfss": "Azure storage"}
 
@@ -31,32 +34,43 @@ class FileCache:
     """Declared files by URL, each under its sha256. `file://` URLs only where `allow_file_urls` grants them."""
 
     def __init__(
-        self, cache: Path, *, allow_file_urls: bool = False, limit: int = LARGEST, verify: ssl.SSLContext | bool = True
+        self,
+        cache: Path,
+        *,
+        allow_file_urls: bool = False,
+        sizes: Sizes = FOR_THIS_MACHINE,
+        verify: ssl.SSLContext | bool = True,
     ) -> None:
         self._cache = cache
         self._allow_file_urls = allow_file_urls
-        self._limit = limit
+        self._sizes = sizes
         self._verify = verify
 
-    def fetch(self, url: str, sha256: str, progress: Progress) -> Path:
-        """The verified file in the cache, read-only. Raises `Stalled` for bytes of another digest, naming both."""
+    def fetch(self, url: str, sha256: str, progress: Progress, prefixes: tuple[str, ...] | None = None) -> Path:
+        """The verified file in the cache, read-only. Raises `Stalled` for bytes of another digest, naming both.
+
+        `prefixes` are what addresses are granted by; None: all.
+        """
         digest = _require_digest(url, sha256)
+        if prefixes is not None and not is_granted(url, prefixes):
+            hint = "ask whoever runs the controller to add it to the source's `grants.filePrefixes`"
+            raise Stalled(f"{shown(url)} is not granted to this source", hint=hint)
         path = cached(self._cache, digest)
         if path.exists():
             return path
         with exclusive(self._cache / "locks" / f"blob-{digest}"):
             if not path.exists():
-                self._fill(path, url, digest, progress)
+                self._fill(path, url, digest, progress, prefixes)
         return path
 
-    def _fill(self, path: Path, url: str, digest: str, progress: Progress) -> None:
+    def _fill(self, path: Path, url: str, digest: str, progress: Progress, granted: tuple[str, ...] | None) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         begun = path.with_name(f"{digest}.partial")
         resumed = begun.exists()
-        found = self._receive(url, begun, progress)
+        found = self._receive(url, begun, progress, granted)
         if found != digest and resumed:
             begun.unlink()
-            found = self._receive(url, begun, progress)
+            found = self._receive(url, begun, progress, granted)
         if found != digest:
             begun.unlink()
             message = f"{shown(url)} has sha256 {found}, but the version names {digest}"
@@ -66,11 +80,11 @@ class FileCache:
         begun.chmod(0o444)
         rename_durably(begun, path)
 
-    def _receive(self, url: str, begun: Path, progress: Progress) -> str:
+    def _receive(self, url: str, begun: Path, progress: Progress, granted: tuple[str, ...] | None) -> str:
         """Fetch into `begun` by the URL's scheme; return the sha256 of what is there."""
         scheme = url.partition("://")[0].lower()
         if scheme == "https":
-            return download(Transfer(url, begun, self._limit), self._verify, progress)
+            return download(Transfer(url, begun, self._sizes, granted), self._verify, progress)
         if scheme == "file" and self._allow_file_urls:
             return self._copy(Path(unquote(urlsplit(url).path)), begun, progress)
         raise _refused(url, scheme)
@@ -80,12 +94,12 @@ class FileCache:
         if not source.is_file():
             raise Stalled(f"there is no file {source}")
         total = source.stat().st_size
+        self._sizes.require_file(str(source), total)
         with begun.open("wb") as file:
             for block in read_blocks(source):
                 digest.update(block)
                 done += file.write(block)
-                if done > self._limit:
-                    raise Stalled(f"{source} is larger than the limit of {self._limit} bytes")
+                self._sizes.require_file(str(source), done)
                 progress(f"copying {source.name}", done, total)
         return digest.hexdigest()
 
@@ -107,11 +121,14 @@ def file_layer(build: Build, path: str, content: FileContent, files: FileCache) 
     def make(_scratch: Path) -> Contents:
         if content.url is None:
             return Contents(CODE_DIRECTORY, [_from_code(target, content, build)])
-        source = files.fetch(content.url, content.sha256 or "", build.progress)
+        source = files.fetch(content.url, content.sha256 or "", build.progress, build.spec.terms.file_prefixes)
+        build.sizes.require_file(path, source.stat().st_size)
         return Contents(CODE_DIRECTORY, [_on_disk(target, source)], source=source.name)
 
     identity = ["sha256", content.sha256] if content.url else ["blob", content.blob]
-    return build.layer(LayerKind.FILE, [target, *identity], make)
+    layer = build.layer(LayerKind.FILE, [target, *identity], make)
+    build.sizes.require_file(path, layer.content or layer.size - _AROUND)
+    return layer
 
 
 def _on_disk(target: str, source: Path) -> Member:
@@ -127,6 +144,7 @@ def _from_code(target: str, content: FileContent, build: Build) -> Member:
     if is_pointer(code, entry):
         hint = "upload the file and name its url and sha256; git LFS is not fetched"
         raise Stalled(f"{content.path} is a git LFS pointer, not the file itself", hint=hint)
+    build.sizes.require_file(content.path or target, entry.size)
     return Member(target, entry.size, partial(code.read, entry.blob))
 
 

@@ -71,7 +71,8 @@ class Layer:
     """A layer as images name it.
 
     `diff_id` is the digest of the uncompressed archive, `input` the hash of what it was made of. `findings` are the secrets
-    in its files, whether they are allowed or not: what is, may change while the layer stays.
+    in its files, whether they are allowed or not: what is, may change while the layer stays. `content` is the bytes of its
+    files together, before compression; 0 where only the archive is known.
     """
 
     kind: LayerKind
@@ -84,6 +85,7 @@ class Layer:
     warnings: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     input: str = ""
+    content: int = 0
 
     @property
     def media_type(self) -> str:

@@ -113,6 +113,7 @@ class LayerStore:
             contents.warnings,
             contents.findings,
             name,
+            total_size(contents.members),
         )
 
     def _read(self, contents: Contents) -> tuple[BlobWriter, str]:

@@ -10,6 +10,7 @@ from controller.loading.configuration_rules import check
 from controller.loading.durations import seconds
 from controller.loading.nodes import ListNode, MapNode, Node, Scalar, find, location, text_of
 from controller.loading.schema import CONTROLLER, validate
+from controller.loading.sizes import size_in_bytes
 from controller.model.configuration import (
     INDEX_USER,
     Access,
@@ -30,6 +31,7 @@ from controller.model.configuration import (
     TargetSettings,
 )
 from controller.model.diagnostics import Diagnostic, Subject, ordered
+from controller.model.limits import Limits
 
 CONFIGURATION = Subject("configuration")
 
@@ -158,7 +160,8 @@ class _Values:
         insecure = _switch(node, "insecure", default=False)
         keep = _seconds(find(node, "cleanUp"), "keep")
         clean_up = None if keep is None else CleanUp(keep)
-        return RegistrySettings(url, pull, self._path(node, "credentials"), insecure, clean_up)
+        credentials, limits = self._path(node, "credentials"), _limits(find(node, "limits"))
+        return RegistrySettings(url, pull, credentials, insecure, clean_up, limits)
 
     def _indexes(self, node: Node | None) -> Mapping[str, PackageIndex] | None:
         return None if node is None else {name: self._index(name, below) for name, below in _entries(node)}
@@ -204,6 +207,17 @@ def _grants(node: Node | None, default: str) -> Grants:
         None if find(node, "baseImages") is None else _texts(node, "baseImages"),
         _texts(node, "indexes"),
     )
+
+
+def _limits(node: Node | None) -> Limits:
+    usual = Limits()
+    code, file, image = (_size(node, key) for key in ("code", "file", "image"))
+    return Limits(usual.code if code is None else code, file, usual.image if image is None else image)
+
+
+def _size(node: Node | None, key: str) -> int | None:
+    text = _text(node, key)
+    return None if text is None else size_in_bytes(text)
 
 
 def _gateway(node: Node | None) -> GatewaySettings | None:

@@ -11,6 +11,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from controller.model.diagnostics import Location
+from controller.model.limits import Limits
+
+_USUAL = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +141,7 @@ class RegistrySettings:
     credentials: Path | None = None
     insecure: bool = False
     clean_up: CleanUp | None = None
+    limits: Limits = _USUAL
 
     @property
     def address(self) -> str:

@@ -202,3 +202,5 @@ class DeclaredState:
     """The package indexes that the controller's configuration grants to the source, by name."""
     allow_secrets: tuple[str, ...] = ()
     """Patterns of the code's files that may look like secrets, as this revision says for every version's build."""
+    file_prefixes: tuple[str, ...] | None = None
+    """What the configuration lets addresses of files begin with; None where there is none."""

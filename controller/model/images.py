@@ -23,10 +23,12 @@ OWN_DIRECTORY = "/opt/pointsman"
 class BuildTerms:
     """What an image's build may do. It changes no byte of the image, so it is no part of the key.
 
-    `allow_secrets` are patterns of the code's files that may look like secrets.
+    `allow_secrets` are patterns of the code's files that may look like secrets. `file_prefixes` are what the addresses of
+    declared files may begin with; None where nobody grants, because who builds is who declared.
     """
 
     allow_secrets: tuple[str, ...] = ()
+    file_prefixes: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ def image_spec(declared: DeclaredState, version: Version, endpoint: str, target:
         wsgi=found.definition.wsgi is not None,
         shim=command.shim,
         name=f"{version.name}/{endpoint}",
-        terms=BuildTerms(declared.allow_secrets),
+        terms=BuildTerms(declared.allow_secrets, declared.file_prefixes),
     )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from controller.loading.documents import parse
 from controller.loading.nodes import MapNode, Node, find, location, text_of
 from controller.model.diagnostics import Diagnostic, Severity, Subject
+from controller.model.file_address import is_granted
 from controller.model.source import Snapshot
 
 
@@ -17,7 +18,7 @@ def ungranted_addresses(snapshot: Snapshot, prefixes: Collection[str]) -> tuple[
     for version in snapshot.versions.values():
         file = f"{snapshot.path}/versions/{version.name}.yaml"
         subject = Subject("version", version.name)
-        refused = (n for n in _addresses(find(parse(version.text).root, "files")) if not _is_granted(n, prefixes))
+        refused = (n for n in _addresses(find(parse(version.text).root, "files")) if not is_granted(text_of(n) or "", prefixes))
         found.extend(_mistake(node, file, subject, prefixes) for node in refused)
     return tuple(found)
 
@@ -27,14 +28,6 @@ def _addresses(files: Node | None) -> Iterator[Node]:
         for _, content in endpoint.items() if isinstance(endpoint, MapNode) else ():
             if (node := find(content, "url")) is not None:
                 yield node
-
-
-def _is_granted(node: Node, prefixes: Collection[str]) -> bool:
-    """`..` would climb out of a granted directory."""
-    address = text_of(node) or ""
-    if ".." in unquote(urlsplit(address).path).replace("\\", "/").split("/"):
-        return False
-    return any(address.startswith(prefix) for prefix in prefixes)
 
 
 def _mistake(node: Node, file: str, subject: Subject, prefixes: Collection[str]) -> Diagnostic:

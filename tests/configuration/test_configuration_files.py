@@ -24,6 +24,7 @@ from controller.model.configuration import (
     TargetSettings,
     sharing_registries,
 )
+from controller.model.limits import Limits
 
 pytestmark = pytest.mark.pure
 
@@ -111,7 +112,8 @@ def test_package_indexes_are_told_with_the_files_that_are_missing() -> None:
     index = "packages from company: https://packages.example.com/team-a/simple/"
     assert f"{index}, as reader with the password in {password}" in lines
     assert "packages from mirror (default): http://mirror.example.com/simple" in lines
-    assert any(line.startswith("source mnist") and line.endswith("packages from company") for line in lines)
+    assert any(line.startswith("source mnist") and "packages from company" in line for line in lines)
+    assert any(line.endswith(", on base images python:*, registry.example.com/team/*") for line in lines)
     missing = [d for d in unreadable_files(configuration) if d.message.startswith(password)]
     assert [(d.code, d.location.line) for d in missing] == [("PM708", 52)]
 
@@ -125,7 +127,9 @@ def test_every_setting_of_a_target_is_read() -> None:
     assert target.gateway.hostnames == ("ml.example.com", "*.ml.example.com")
     assert target.gateway.pods == GatewayPods("traefik", {"app": "traefik"}, 8000)
     credentials = Path("/etc/pointsman/registry.json")
-    registry = RegistrySettings("http://10.0.0.1:5000/pointsman", "127.0.0.1:5000/pointsman", credentials, insecure=True)
+    limits = Limits(500 << 20, 10 << 30, 1000)
+    url, pull = "http://10.0.0.1:5000/pointsman", "127.0.0.1:5000/pointsman"
+    registry = RegistrySettings(url, pull, credentials, insecure=True, limits=limits)
     assert target.registry == registry
     assert (target.security, target.pull_secrets, target.open_access) == ("restricted", ("registry",), False)
     assert (target.namespace, target.controller_namespace) == ("models", "pointsman")
@@ -138,6 +142,7 @@ def test_every_setting_of_a_target_is_read() -> None:
     assert hub.registry
     assert hub.registry.pull == "registry.example.com/pointsman"
     assert hub.registry.clean_up == CleanUp(7 * 86400.0)
+    assert hub.registry.limits == Limits(1 << 30, None, 128 << 30)
     assert targets["laptop"].access == EmbeddedAccess(Path("/etc/pointsman/laptop"), 9000)
 
 

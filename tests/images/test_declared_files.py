@@ -12,8 +12,10 @@ from https_server import Server, https_server
 from image_examples import CODE, builder_at, silent, spec_of, unpacker_at
 
 from controller.images.files import FileCache, cached
+from controller.images.sizes import Sizes
 from controller.model.declared import FileContent
 from controller.model.errors import Stalled, Transient
+from controller.model.limits import Limits
 
 pytestmark = pytest.mark.contract
 
@@ -35,7 +37,8 @@ def server(running: Server) -> Server:
 
 
 def fetch(server: Server, cache: Path, *, path: str = "/model.bin", sha256: str = SHA256, limit: int = 1 << 30) -> Path:
-    return FileCache(cache, limit=limit, verify=server.trust).fetch(server.url + path, sha256, silent)
+    sizes = Sizes(Limits(file=limit))
+    return FileCache(cache, sizes=sizes, verify=server.trust).fetch(server.url + path, sha256, silent)
 
 
 def test_file_is_fetched_once_and_kept_read_only(server: Server, tmp_path: Path) -> None:
@@ -97,8 +100,10 @@ def test_refusal_says_whether_to_try_again(server: Server, tmp_path: Path, statu
 def test_file_over_the_limit_is_refused(server: Server, tmp_path: Path, announced: bool) -> None:
     server.behaviour.length = None if announced else 10
     limit = 1000 if announced else 5
-    with pytest.raises(Stalled, match=f"larger than the limit of {limit} bytes"):
+    with pytest.raises(Stalled, match=f"and the limit of one file is {limit} bytes") as told:
         fetch(server, tmp_path, limit=limit)
+    assert told.value.hint == "make it smaller, or raise `registry.limits.file` of the target"
+    assert not cached(tmp_path, SHA256).exists()
 
 
 def test_redirect_is_followed_over_https_only(server: Server, tmp_path: Path) -> None:

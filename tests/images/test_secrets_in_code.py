@@ -176,6 +176,9 @@ def test_a_refusal_names_places_and_the_way_out() -> None:
         "take it out and revoke it, for git keeps its history; "
         "if it is none, write `code: {allowSecrets: [a.py]}` in project.yaml"
     )
+    odd = refusal([Finding("a, b: {c}.py", 1, "a GitHub token")])
+    assert odd.hint
+    assert 'allowSecrets: ["a, b: {c}.py"]' in odd.hint
     many = refusal([Finding(f"{n}.pem", 0, "a private key") for n in range(7)])
     assert "4.pem holds a private key, and 2 more places hold secrets: whoever" in many.message
 

@@ -96,6 +96,8 @@ def test_a_repository_that_was_never_read_says_why(tmp_path: Path) -> None:
         ("https://models.example.com.evil.example/public/m.bin", False),
         ("https://models.example.com/public/../private/m.bin", False),
         ("https://models.example.com/public/%2e%2e/private/m.bin", False),
+        ("https://models.example.com:443/public/m.bin", True),
+        ("https://models.example.com@evil.example/public/m.bin", False),
         ("https://169.254.169.254/latest/meta-data", False),
     ],
 )
@@ -110,6 +112,23 @@ def test_an_address_that_is_not_granted_holds_its_version(
     state = load(polled.snapshot())
     assert ("1" in state.versions) is granted
     assert [d.code for d in state.diagnostics if d.is_error] == ([] if granted else ["PM509"])
+
+
+def test_no_later_text_of_a_version_and_no_old_commit_makes_its_address_granted(repo: Repo, polled: PolledMirror) -> None:
+    old = repo.commit("a file", **{"valohai.yaml": WITH_A_FILE})
+    refused = "https://models.example.com/private/m.bin"
+    repo.version("1", FILE % (refused, "0" * 64))
+    repo.version("1", FILE % ("https://models.example.com/public/m.bin", "0" * 64))
+    repo.commit("no file", **{"valohai.yaml": WITH_A_FILE.partition("    files")[0]})
+    text = FILE % (refused, "0" * 64)
+    repo.version("2", f'{{commit: "{old}", {text.strip()[1:]}')
+    news = News()
+    polled.start(news)
+    assert news.wait()
+    state = load(polled.snapshot())
+    assert not state.versions
+    refusals = [str(d.subject) for d in state.diagnostics if d.code == "PM509"]
+    assert refusals == ["version 1", "version 2"]
 
 
 def test_code_comes_from_a_granted_repository_and_follows_it(repo: Repo, tmp_path: Path) -> None:

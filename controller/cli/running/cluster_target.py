@@ -148,6 +148,7 @@ class ClusterTargets:
             credentials=_credentials(registry.credentials) if registry.credentials else None,
             environment=environment(),
             security=security,
+            limits=registry.limits,
             indexes=self._configuration.package_indexes,
         )
 

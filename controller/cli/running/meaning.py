@@ -36,6 +36,8 @@ def _source_line(source: SourceSettings) -> str:
     grants = f"projects {', '.join(source.grants.projects)} on targets {', '.join(source.grants.targets)}"
     if source.grants.indexes:
         grants += f", packages from {', '.join(source.grants.indexes)}"
+    if source.grants.base_images is not None:
+        grants += f", on base images {', '.join(source.grants.base_images) or '(none)'}"
     return f"source {source.name}: {place} every {source.interval:g} s; {grants}"
 
 

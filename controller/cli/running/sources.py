@@ -33,7 +33,8 @@ def polled_source(settings: SourceSettings, state: StateSettings) -> PolledMirro
 def granted(settings: SourceSettings, source: PolledMirror, configuration: Configuration) -> Granted:
     """A source with its grants, as the engine enforces them."""
     grants = settings.grants
-    return Granted(source, grants.projects, grants.targets, base_grants(grants, configuration), grants.indexes)
+    bases = base_grants(grants, configuration)
+    return Granted(source, grants.projects, grants.targets, bases, grants.indexes, grants.file_prefixes)
 
 
 def base_grants(grants: Grants, configuration: Configuration) -> BaseGrants:

@@ -35,11 +35,14 @@ from controller.images.registry.related import IMAGE, RelatedImages, image_docum
 from controller.images.registry.session import FIRST_PAUSE, Tick
 from controller.images.registry.shelf import Shelf
 from controller.images.secrets.code import Scanned
+from controller.images.sizes import Sizes
 from controller.model.configuration import PackageIndex
 from controller.model.errors import Stalled, Transient
 from controller.model.images import Image, ImageSpec
+from controller.model.limits import Limits
 from controller.model.ports import CodeReader, Progress
 
+_USUAL = Limits()
 _BASES = "bases"
 _UNKEPT = (LayerKind.FILE,)
 """Models are large, and lie in the registry soon: they are not kept here a second time as layers."""
@@ -51,9 +54,9 @@ class RegistryBuilder:
     `push` is the registry's URL with the path of its repositories, `pull` the same as pods name it: the beginning of
     every `ImageSpec.repository`. `mirrors` maps registries, as base images are written, to URLs that are asked instead.
     `cache` is a directory of its own, which several processes may share. `security` is the target's profile, whose
-    complaints become warnings. `environment` and `verify` are as for the builder of images on this machine;
-    `first_pause` is how many seconds pass before the second try. `indexes` are the configuration's package indexes, which
-    replace all that the account's own configuration says of where packages come from.
+    complaints become warnings, `limits` say how large parts of images may be. `environment` and `verify` are as for the
+    builder of images on this machine; `first_pause` is how many seconds pass before the second try. `indexes` are the
+    configuration's package indexes, which replace all that the account's own configuration says of where packages come from.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class RegistryBuilder:
         credentials: Credentials | None = None,
         environment: Mapping[str, str] | None = None,
         security: str = "root-bounded",
+        limits: Limits = _USUAL,
         parallel: int = PARALLEL,
         verify: ssl.SSLContext | bool = True,
         first_pause: float = FIRST_PAUSE,
@@ -78,7 +82,8 @@ class RegistryBuilder:
         self._cache = cache
         self._layout = Layout(cache / "layout", synced=False)
         self._store = LayerStore(self._layout, cache, unkept=_UNKEPT)
-        self._files = FileCache(cache, verify=verify)
+        self._sizes = Sizes(limits, self._location.host)
+        self._files = FileCache(cache, sizes=self._sizes, verify=verify)
         self._installer = Installer(environment=environment, cache=cache / "uv", indexes=indexes)
         self._bases = Bases(cache)
         self._known = Known()
@@ -136,9 +141,11 @@ class RegistryBuilder:
             progress(f"reading the base image of {spec.name or spec.tag}", 0, 0)
 
         base = self._base(spec, tick)
+        self._sizes.require_image(spec, base.base.layers, ())
         client = RegistryClient(self._registries.session(self._location), tick)
         related = RelatedImages(client, self._repository(spec), spec.related, self._bases)
-        build = Build(spec, code, self._store, progress, base.base.owner, find=related.layer, scanned=self._scanned)
+        find, owner = related.layer, base.base.owner
+        build = Build(spec, code, self._store, progress, owner, find=find, scanned=self._scanned, sizes=self._sizes)
         layers = own_layers(build, self._files, self._installer, lambda: find_python(self._bases, base, spec.platform))
         self._publish(build, base, layers, partial(progress, f"pushing {spec.name or spec.tag}"))
 
@@ -153,6 +160,7 @@ class RegistryBuilder:
 
     def _publish(self, build: Build, found: FoundBase, layers: Sequence[Layer], tell: Tell) -> None:
         spec = build.spec
+        self._sizes.require_image(spec, found.base.layers, layers)
         config = _canonical(configuration(spec, layers, found.base))
         config_digest = digest_of(config)
         document = manifest(spec, (config_digest, len(config)), layers, found.base)

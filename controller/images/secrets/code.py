@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -16,6 +18,9 @@ from controller.model.source import TreeEntry
 
 REMEMBERED = 20_000
 """Files whose findings are remembered."""
+
+_PLAIN = re.compile(r"[\w./][\w./-]*")
+"""Paths that need no quotes in YAML."""
 
 _MOST = 10_000
 _NAMED = 5
@@ -74,7 +79,8 @@ def refusal(found: Sequence[Finding]) -> Stalled:
 
 def how_to_allow(found: Finding) -> str:
     """What to write where it is none."""
-    return f"if it is none, write `code: {{allowSecrets: [{shown(found.path)}]}}` in project.yaml"
+    path = found.path if _PLAIN.fullmatch(found.path) else json.dumps(found.path)
+    return f"if it is none, write `code: {{allowSecrets: [{shown(path)}]}}` in project.yaml"
 
 
 def _warning(found: Finding) -> str:
