@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import os
 import secrets
 import subprocess
@@ -16,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from tests.cli.typed import Typed
 from tests.cluster import api, credentials
 
 _MANIFESTS = Path(__file__).parents[2] / "manifests" / "people"
@@ -23,19 +23,6 @@ _ROLES = "/apis/rbac.authorization.k8s.io/v1/clusterroles"
 _BINDINGS = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
 _LIFE = 7200
 _LONGEST = 240.0
-
-
-@dataclass(frozen=True)
-class Typed:
-    """What became of a command."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -10,28 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.cli.typed import Typed
 from tests.system.repository import Repository
 
 RUNNING = 150.0
-
-
-@dataclass(frozen=True)
-class Done:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-    @property
-    def last_word(self) -> str:
-        return self.err.strip().splitlines()[-1]
 
 
 @dataclass(frozen=True)
@@ -57,13 +41,13 @@ class Person:
             text=True,
         )
 
-    def run(self, *arguments: str, stdin: str = "") -> Done:
+    def run(self, *arguments: str, stdin: str = "") -> Typed:
         with self.start(*arguments) as process:
             try:
                 out, err = process.communicate(stdin, timeout=RUNNING)
             finally:
                 process.kill()
-            return Done(process.returncode, out, err)
+            return Typed(process.returncode, out, err)
 
     @contextmanager
     def serving(self, *, committed: bool = True) -> Iterator[None]:

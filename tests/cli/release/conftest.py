@@ -1,16 +1,15 @@
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from controller.cli.app import main
+from tests.cli.typed import Typed
 
 VALOHAI = """
 - endpoint:
@@ -44,29 +43,18 @@ FILES = {
 
 
 @dataclass(frozen=True)
-class Done:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-@dataclass(frozen=True)
 class Project:
     """A real repository, and the command run in it as a person would."""
 
     path: Path
     capture: pytest.CaptureFixture[str]
 
-    def run(self, *arguments: str) -> Done:
+    def run(self, *arguments: str) -> Typed:
         self.capture.readouterr()
         with pytest.raises(SystemExit) as ended:
             main(arguments)
         out, err = self.capture.readouterr()
-        return Done(int(ended.value.code or 0), out, err)
+        return Typed(int(ended.value.code or 0), out, err)
 
     def git(self, *arguments: str) -> str:
         done = subprocess.run(["git", *arguments], cwd=self.path, capture_output=True, text=True, check=False)

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cli.release.conftest import Done, Project
+from tests.cli.release.conftest import Project
+from tests.cli.typed import Typed
 
 pytestmark = pytest.mark.system
 
@@ -43,7 +44,7 @@ def served(project: Project) -> Iterator[Project]:
             process.wait()
 
 
-def plan_until(project: Project, code: int) -> Done:
+def plan_until(project: Project, code: int) -> Typed:
     deadline = time.monotonic() + 120
     while True:
         done = project.run("plan", "--exit-code")
