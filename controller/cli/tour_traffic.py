@@ -13,7 +13,7 @@ import httpx2
 
 from controller.model import labels
 
-_TIMEOUT = 10.0
+_TIMEOUT = 60.0
 _LOOK_EVERY = 0.01
 _KEPT_FAILURES = 20
 Check = Callable[[str, httpx2.Response], bool]
