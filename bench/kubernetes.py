@@ -1,11 +1,12 @@
 """1,000 units of four objects on a real API server: Pointsman beside a bare client that makes the same applies.
 
-    python -m bench.kubernetes [units] [connections ...]
+    python -m bench.kubernetes [units] [connections ...] [--rounds N]
 
 Needs the test cluster, or the one that POINTSMAN_TEST_KUBECONFIG names (then requests are not counted: that takes the API
 server's audit log). Each unit is a Deployment without replicas, a ServiceAccount, a Service and a route. The gateway's
-replicas rest while something is measured. Both sides run in processes of their own under a ServiceAccount's token, with the
-roles that are shipped.
+replicas rest while something is measured. In each round all sides take their turns, and medians are shown: where other work
+disturbs the machine, many rounds of few units tell more than one of many. Every side runs in a process of its own under a
+ServiceAccount's token, with the roles that are shipped.
 """
 
 from __future__ import annotations
@@ -16,10 +17,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from argparse import ArgumentParser
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from bench.idle_repository import IdleRepository
@@ -195,7 +199,13 @@ def show(title: str, found: Mapping[str, Mapping[str, Figures]]) -> None:
             )
 
 
-def main(units: int, connections: Sequence[int] = CONNECTIONS) -> None:
+def medians(rounds: Sequence[Mapping[str, Figures]]) -> dict[str, Figures]:
+    """Of each step's figures over all rounds."""
+    first, *_ = rounds
+    return {step: {what: median(found[step][what] for found in rounds) for what in first[step]} for step in first}
+
+
+def main(units: int, connections: Sequence[int] = CONNECTIONS, rounds: int = 1) -> None:
     with ExitStack() as opened:
         testbed = opened.enter_context(found_cluster())
         directory = Path(opened.enter_context(tempfile.TemporaryDirectory()))
@@ -205,11 +215,18 @@ def main(units: int, connections: Sequence[int] = CONNECTIONS) -> None:
             opened.enter_context(testbed.local.without(gateway))
         bench = Bench(testbed, installation, client, directory, units)
         measure_bare(replace(bench, units=WARM_UP), WORKERS)
-        found = {"pointsman": measure_controller(bench)}
-        found |= {f"bare, {number} conn.": measure_bare(bench, number) for number in connections}
-        show(f"{units:,} units of 4 objects", found)
+        found = defaultdict[str, list[dict[str, Figures]]](list)
+        for _ in range(rounds):
+            found["pointsman"].append(measure_controller(bench))
+            for number in connections:
+                found[f"bare, {number} conn."].append(measure_bare(bench, number))
+        shown = {name: medians(measured) for name, measured in found.items()}
+        show(f"{units:,} units of 4 objects, medians of {rounds} rounds", shown)
 
 
 if __name__ == "__main__":
-    numbers = [int(text) for text in sys.argv[1:]]
-    main(numbers[0] if numbers else UNITS, numbers[1:] or CONNECTIONS)
+    parser = ArgumentParser()
+    parser.add_argument("units", type=int, nargs="?", default=UNITS)
+    parser.add_argument("connections", type=int, nargs="*", default=CONNECTIONS)
+    parser.add_argument("--rounds", type=int, default=1)
+    main(**vars(parser.parse_args()))
