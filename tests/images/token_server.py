@@ -21,7 +21,7 @@ LOGIN = "builder:secret"
 class TokenServer:
     """`granted` are the repositories that the login may use, for everything but the `denied` actions; `lifetime` in seconds.
 
-    `asked` are the scopes of each request.
+    `asked` are the scopes of each request; a registry names the actions of one in any order, here they are sorted.
     """
 
     url: str = ""
@@ -87,7 +87,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(401, {})
             return
         scopes = parse_qs(urlsplit(self.path).query).get("scope", [])
-        self.tokens.asked.append(scopes)
+        self.tokens.asked.append([_in_order(scope) for scope in scopes])
         self._answer(200, {"token": self.tokens.token(scopes), "expires_in": self.tokens.lifetime})
 
     def log_message(self, format: str, *arguments: object) -> None:
@@ -99,6 +99,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+
+def _in_order(scope: str) -> str:
+    subject, _, actions = scope.rpartition(":")
+    return f"{subject}:{','.join(sorted(actions.split(',')))}"
 
 
 def _encoded(data: bytes) -> str:
