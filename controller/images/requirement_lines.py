@@ -131,9 +131,12 @@ def _require_sense(line: Line) -> None:
 
 
 def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
-    """Lines without comments, each with its number; one that ends in a backslash goes on in the next."""
+    """Lines without comments, each with its number; one that ends in a backslash goes on in the next.
+
+    A byte order mark goes wherever it is: uv drops one at the beginning of a file, where a later line may come to stand.
+    """
     begun, parts = 0, list[str]()
-    for number, line in enumerate((*text.removeprefix("\ufeff").splitlines(), ""), 1):
+    for number, line in enumerate((*text.replace("\ufeff", "").splitlines(), ""), 1):
         begun = begun if parts else number
         parts.append(line.removesuffix("\\"))
         if not line.endswith("\\"):

@@ -73,6 +73,8 @@ def test_include_that_is_not_in_the_code_is_named() -> None:
         "-f '/root/my wheels'",
         "--find-links /root/my wheels",
         '-r "/root/my files/a.txt"',
+        "\ufeff\ufeff/root/six.whl",
+        "# nothing\n\ufeff../six.whl",
         "./a /../../x.whl",
         "./a[/../../x.whl",
         "./a;/../../x.whl",
