@@ -116,9 +116,14 @@ class World:
         assert answer.status_code == 200
         return answer.headers["docker-content-digest"]
 
+    def manifest(self, tag: str) -> dict[str, Any]:
+        return dict(httpx2.get(f"{self.registry.url}/v2/{REPOSITORY}/manifests/{tag}", headers={"accept": MANIFEST}).json())
+
     def base_of(self, tag: str) -> str:
-        found = httpx2.get(f"{self.registry.url}/v2/{REPOSITORY}/manifests/{tag}", headers={"accept": MANIFEST}).json()
-        return str(found["annotations"]["org.opencontainers.image.base.digest"])
+        return str(self.manifest(tag)["annotations"]["org.opencontainers.image.base.digest"])
+
+    def layers(self, tag: str) -> list[str]:
+        return [layer["digest"] for layer in self.manifest(tag)["layers"]]
 
     @property
     def memory(self) -> UnneededImages:

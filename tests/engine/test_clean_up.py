@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from controller.model.errors import Unavailable, Waiting
@@ -19,7 +21,7 @@ from controller.state.records import Records
 from tests.engine.cleaning import ALIAS, DEPLOYMENT, KEEP, PROJECT, REPOSITORY, World, cleaned, soon, version_file
 from tests.images.base_images import DEBIAN, push_base
 from tests.images.faulty_proxy import Fault, running_proxy
-from tests.images.registry_server import Registry, running_registry
+from tests.images.registry_server import PROGRAM, Registry, running_registry
 
 pytestmark = pytest.mark.system
 
@@ -174,13 +176,12 @@ def test_what_is_declared_again_between_two_deletions_stays(world: World) -> Non
     assert world.builder.built.count("v2/predict") == 1
 
 
-@pytest.mark.parametrize("status", [429, 500, 503])
-def test_a_registry_that_fails_is_told_and_the_next_round_goes_on(tmp_path: Path, registry: Registry, status: int) -> None:
+def test_a_registry_that_fails_is_told_and_the_next_round_goes_on(tmp_path: Path, registry: Registry) -> None:
     with running_proxy(registry.address) as proxy, cleaned(tmp_path, registry, proxy.url) as world:
         last = world.release("v2")
         world.remove("v1")
         world.clean_up().round(time.time())
-        for method, part in (("GET", "/tags/list"), ("HEAD", "/manifests/"), ("DELETE", "/manifests/")):
+        for method, part, status in (("GET", "/tags/list", 503), ("HEAD", "/manifests/", 429), ("DELETE", "/manifests/", 500)):
             proxy.choose = fails(method, part, status)
             (trouble,) = world.clean_up().round(time.time() + 2 * KEEP)
             assert f"answers {status}, asked to" in trouble
@@ -189,6 +190,31 @@ def test_a_registry_that_fails_is_told_and_the_next_round_goes_on(tmp_path: Path
         proxy.choose = lambda *_: None
         assert world.clean_up().round(time.time() + 2 * KEEP) == ()
         assert world.tags() == [last]
+
+
+def test_after_the_registrys_own_collection_an_image_is_built_again_whole(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("controller.engine.builds.RETRY", 0.5)
+    (first,) = world.tags()
+    code = world.layers(first)[-1]
+    world.release("v2")
+    world.remove("v1")
+    assert world.rounds() == ()
+    assert world.registry.blob(code).exists(), "deleting an image frees nothing by itself"
+    collect = [str(PROGRAM), "garbage-collect", str(tmp_path / "registry" / "registry.yml")]
+    subprocess.run(collect, check=True, capture_output=True)
+    assert not world.registry.blob(code).exists()
+    world.declared.commit({version_file("v1"): "{}\n", ALIAS: 'version: "v1"\n'})
+    failures = soon(world.controller.build_failures)
+    assert [failure.hint for failure in failures if failure.hint and "restart the registry" in failure.hint]
+    world.registry.process.kill()
+    world.registry.process.wait()
+    with running_registry(tmp_path / "registry", address=world.registry.address):
+        assert soon(lambda: world.serves("v1"))
+        assert world.layers(first)[-1] == code
+        for layer in world.layers(first):
+            assert httpx2.get(f"{world.registry.url}/v2/{REPOSITORY}/blobs/{layer}").status_code == 200
 
 
 def test_a_registry_that_lets_nobody_delete_is_told_with_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ import pytest
 from base_images import MANIFEST, push_base, push_manifest
 from faulty_proxy import Fault, Proxy, running_proxy
 from image_examples import CODE, silent
+from olareg import running_olareg
 from registry_images import PROJECT, builder_for, manifest_at, spec_for
 from registry_server import Registry, running_registry
 from token_server import LOGIN, TokenServer, running_token_server
@@ -39,6 +40,21 @@ def shelf_at(url: str, credentials: Credentials | None = None) -> Iterator[Shelf
         yield Shelf(RegistryClient(session, lambda: None), PROJECT)
     finally:
         session.close()
+
+
+@pytest.fixture(params=[running_registry, running_olareg], ids=["distribution", "olareg"])
+def registry(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Registry]:
+    """One of either family, with a base."""
+    with request.param(tmp_path / "registry") as running:
+        push_base(running.url)
+        yield running
+
+
+@pytest.fixture
+def distribution(tmp_path: Path) -> Iterator[Registry]:
+    with running_registry(tmp_path / "registry") as running:
+        push_base(running.url)
+        yield running
 
 
 @pytest.fixture
@@ -94,6 +110,14 @@ def test_a_tag_of_others_and_an_index_of_others_say_what_they_lead_to(registry: 
     assert shelf.digests("all") == {index, image.digest}
 
 
+def test_a_list_is_whole_whatever_the_registry_holds_of_pages(
+    registry: Registry, shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = built(registry, tmp_path / "cache", 8000, 8001, 8002)
+    monkeypatch.setattr("controller.images.registry.shelf.PAGE", 1)
+    assert shelf.tags() == {f"v-{image.key}" for image in images}
+
+
 def paged(size: int) -> Callable[[str, str, int], Fault | None]:
     """A registry that lists its tags in pages, as distribution 3 and hosted ones do."""
     names = [f"v-{number:040x}" for number in range(7)]
@@ -111,8 +135,9 @@ def paged(size: int) -> Callable[[str, str, int], Fault | None]:
 
 
 @pytest.fixture
-def front(registry: Registry) -> Iterator[Proxy]:
-    with running_proxy(registry.address) as proxy:
+def front() -> Iterator[Proxy]:
+    """Answers for a registry that is not there."""
+    with running_proxy("127.0.0.1:9") as proxy:
         yield proxy
 
 
@@ -156,13 +181,14 @@ def test_no_tags_at_all_are_none(front: Proxy) -> None:
         assert shelf.tags() == frozenset()
 
 
-@pytest.mark.parametrize("status", [429, 500, 503])
-def test_a_deletion_is_tried_again(registry: Registry, front: Proxy, tmp_path: Path, status: int) -> None:
-    (image,) = built(registry, tmp_path / "cache", 8000)
-    front.choose = lambda method, path, before: Fault(status) if method == "DELETE" and before < 2 else None
-    with shelf_at(front.url) as shelf:
-        shelf.delete(image.digest)
-        assert shelf.tags() == frozenset()
+def test_a_deletion_is_tried_again(distribution: Registry, tmp_path: Path) -> None:
+    (image,) = built(distribution, tmp_path / "cache", 8000)
+    answers = iter((429, 500, 503))
+    with running_proxy(distribution.address) as front:
+        front.choose = lambda method, path, before: Fault(next(answers)) if method == "DELETE" and before < 3 else None
+        with shelf_at(front.url) as shelf:
+            shelf.delete(image.digest)
+            assert shelf.tags() == frozenset()
 
 
 def test_a_registry_that_lets_nobody_delete_says_how_to_change_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -123,7 +123,9 @@ class RegistryBuilder:
                 found = self.find(spec)
         if found is None:
             message = f"the image {spec.tag} vanished from its registry as soon as it was pushed"
-            raise Transient(message, hint="find out what else cleans up there; it is tried again")
+            raise Transient(
+                message, hint="restart the registry if it has collected its garbage; else find out what cleans up there"
+            )
         return found
 
     def shelf(self, project: str, tick: Tick) -> Shelf:
