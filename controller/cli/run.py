@@ -12,6 +12,7 @@ from controller.cli.context import state_home
 from controller.cli.exit_codes import ERROR, OK
 from controller.cli.interruption import interrupted_once
 from controller.cli.output import note
+from controller.cli.running.builders import with_builder
 from controller.cli.running.logs import start_logging
 from controller.cli.running.meaning import meaning
 from controller.cli.running.missing_contexts import missing_contexts
@@ -20,7 +21,7 @@ from controller.cli.running.refused_sources import refused_sources
 from controller.cli.running.service import running
 from controller.loading.configuration import load_configuration
 from controller.loading.schema_problems import did_you_mean
-from controller.model.configuration import Configuration, TargetSettings
+from controller.model.configuration import BUILDERS, Configuration, TargetSettings
 from controller.model.diagnostics import Diagnostic
 from controller.model.errors import Stalled
 
@@ -37,9 +38,14 @@ from controller.model.errors import Stalled
 @click.option(
     "--targets", "only", metavar="A,B", default="", help="Work on these of its targets alone; other processes have the rest."
 )
+@click.option(
+    "--builder",
+    type=click.Choice(BUILDERS),
+    help="How images get into registries, whatever the configuration says: append layers there, or have a Docker Engine push.",
+)
 @click.option("--check", is_flag=True, help="Validate the configuration, say what it means, and end.")
 @click.pass_context
-def run(ctx: click.Context, file: Path, only: str, check: bool) -> int:
+def run(ctx: click.Context, file: Path, only: str, builder: str | None, check: bool) -> int:
     r"""Follow repositories and serve what they declare, on Kubernetes and embedded clusters.
 
     It ends by SIGTERM or Ctrl-C. A changed configuration counts at the next start; what runs on the targets is not touched
@@ -50,10 +56,12 @@ def run(ctx: click.Context, file: Path, only: str, check: bool) -> int:
       pointsman run --config controller.yaml --check
       pointsman run --config controller.yaml
       pointsman run --config controller.yaml --targets us-east     only its own cluster
+      pointsman run --config controller.yaml --builder docker      images from a Docker Engine
     """
     configuration = _read(file.absolute())
     if configuration is None:
         return ERROR
+    configuration = with_builder(configuration, builder) if builder else configuration
     chosen = _chosen(only, configuration.targets)
     if check:
         for line in meaning(configuration, chosen):

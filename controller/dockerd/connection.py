@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,9 @@ from controller.model.errors import PointsmanError, Stalled, Unavailable
 
 if TYPE_CHECKING:
     from docker import DockerClient
+
+Connect = Callable[[], "DockerClient"]
+"""Gives the client of an Engine that answers. Raises `Unavailable` or `Stalled` where there is none."""
 
 TIMEOUT = 600
 """Seconds without a byte from the Engine; it is silent while it writes a large layer."""

@@ -25,6 +25,9 @@ from controller.model.identity import content_hash
 from controller.model.images import FORMAT
 from controller.model.ports import Progress
 
+UNKEPT = (LayerKind.FILE,)
+"""What builders keep no copy of whose layers go elsewhere: models are large, and lie in git or the cache already."""
+
 Make = Callable[[Path], Contents]
 """Fills a layer; the directory is empty, its own, and gone once the layer is written."""
 

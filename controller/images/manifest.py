@@ -6,7 +6,7 @@ Facts: https://github.com/opencontainers/image-spec/blob/v1.1.0/config.md, manif
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import controller
@@ -25,6 +25,7 @@ LAYER_INPUT = f"{PREFIX}input"
 WARNINGS = f"{PREFIX}warnings"
 NEVER_PUSH = f"{PREFIX}never-push"
 USER = f"{PREFIX}user"
+_KEY = f"{PREFIX}key"
 _NO_BASE = Base()
 _KEPT = ("os", "architecture", "variant", "os.version", "os.features", "author")
 _DROPPED = ("Entrypoint", "Cmd", "Hostname", "Domainname", "Image", "OnBuild", "ArgsEscaped", "AttachStdin", "AttachStdout")
@@ -74,18 +75,33 @@ def manifest(spec: ImageSpec, config: tuple[str, int], layers: Sequence[Layer], 
         "mediaType": MANIFEST_TYPE,
         "config": {"mediaType": CONFIG_TYPE, "digest": config[0], "size": config[1]},
         "layers": [*base.layers, *(_descriptor(layer) for layer in layers)],
-        "annotations": _annotations(spec, layers, base),
+        "annotations": image_annotations(spec, layers, base),
     }
+
+
+def is_told(document: Mapping[str, Any]) -> bool:
+    """Whether a manifest says what image it is: what a Docker Engine has pushed does not, until its builder has told."""
+    return _KEY in (document.get("annotations") or {})
 
 
 def warnings_of(document: dict[str, Any]) -> tuple[str, ...]:
     """What the build had to say beside success."""
-    return tuple(json.loads(document.get("annotations", {}).get(WARNINGS, "[]")))
+    return warnings_in(document.get("annotations", {}))
+
+
+def warnings_in(said: Mapping[str, str]) -> tuple[str, ...]:
+    """The same from annotations or labels alone."""
+    return tuple(json.loads(said.get(WARNINGS, "[]")))
 
 
 def base_digest_of(document: dict[str, Any]) -> str:
     """The digest of the base when the image was built; empty for the host."""
-    return str(document.get("annotations", {}).get(_BASE_DIGEST, ""))
+    return base_digest_in(document.get("annotations", {}))
+
+
+def base_digest_in(said: Mapping[str, str]) -> str:
+    """The same from annotations or labels alone."""
+    return str(said.get(_BASE_DIGEST, ""))
 
 
 def user_of(document: dict[str, Any]) -> str:
@@ -120,7 +136,8 @@ def _descriptor(layer: Layer) -> dict[str, Any]:
     return {"mediaType": layer.media_type, "digest": layer.digest, "size": layer.size, "annotations": annotations}
 
 
-def _annotations(spec: ImageSpec, layers: Sequence[Layer], base: Base) -> dict[str, str]:
+def image_annotations(spec: ImageSpec, layers: Sequence[Layer], base: Base) -> dict[str, str]:
+    """What an image says of itself: in its manifest, or as labels where there is none."""
     warnings = [*base.warnings, *(warning for layer in layers for warning in layer.warnings)]
     distributions = [name for layer in layers for name in layer.distributions]
     return {
@@ -128,7 +145,7 @@ def _annotations(spec: ImageSpec, layers: Sequence[Layer], base: Base) -> dict[s
         **({_BASE_DIGEST: base.digest, USER: base.user} if base.digest else {}),
         f"{PREFIX}builder": controller.__version__,
         f"{PREFIX}distributions": " ".join(distributions),
-        f"{PREFIX}key": spec.key,
+        _KEY: spec.key,
         **({WARNINGS: json.dumps(warnings)} if warnings else {}),
         **({NEVER_PUSH: "its base is this machine's Python"} if spec.base.startswith(HOST) else {}),
     }

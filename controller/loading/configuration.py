@@ -12,6 +12,7 @@ from controller.loading.nodes import ListNode, MapNode, Node, Scalar, find, loca
 from controller.loading.schema import CONTROLLER, validate
 from controller.loading.sizes import size_in_bytes
 from controller.model.configuration import (
+    APPEND_BUILDER,
     INDEX_USER,
     Access,
     CleanUp,
@@ -161,7 +162,8 @@ class _Values:
         keep = _seconds(find(node, "cleanUp"), "keep")
         clean_up = None if keep is None else CleanUp(keep)
         credentials, limits = self._path(node, "credentials"), _limits(find(node, "limits"))
-        return RegistrySettings(url, pull, credentials, insecure, clean_up, limits)
+        builder = _text(node, "builder") or APPEND_BUILDER
+        return RegistrySettings(url, pull, credentials, insecure, clean_up, limits, builder)
 
     def _indexes(self, node: Node | None) -> Mapping[str, PackageIndex] | None:
         return None if node is None else {name: self._index(name, below) for name, below in _entries(node)}

@@ -15,6 +15,9 @@ from controller.model.limits import Limits
 
 _USUAL = Limits()
 
+APPEND_BUILDER, DOCKER_BUILDER = BUILDERS = ("append", "docker")
+"""How images get into a registry: layers are appended to the base there, or a Docker Engine builds and pushes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
@@ -133,7 +136,7 @@ class CleanUp:
 class RegistrySettings:
     """Images are pushed below `url` and pulled below `pull`; `credentials` is a file like docker's config.json.
 
-    `clean_up` None keeps every image for ever.
+    `clean_up` None keeps every image for ever. `builder` is one of `BUILDERS`.
     """
 
     url: str
@@ -142,6 +145,7 @@ class RegistrySettings:
     insecure: bool = False
     clean_up: CleanUp | None = None
     limits: Limits = _USUAL
+    builder: str = APPEND_BUILDER
 
     @property
     def address(self) -> str:

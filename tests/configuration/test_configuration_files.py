@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from controller.cli.running.builders import with_builder
 from controller.cli.running.meaning import meaning
 from controller.cli.running.named_files import unreadable_files
 from controller.loading.configuration import LoadedConfiguration, load_configuration
@@ -116,6 +117,19 @@ def test_package_indexes_are_told_with_the_files_that_are_missing() -> None:
     assert any(line.endswith(", on base images python:*, registry.example.com/team/*") for line in lines)
     missing = [d for d in unreadable_files(configuration) if d.message.startswith(password)]
     assert [(d.code, d.location.line) for d in missing] == [("PM708", 52)]
+
+
+def test_the_builder_of_images_is_told_and_can_be_chosen_for_all() -> None:
+    configuration = valid("valid-everything")
+    builders = {name: target.registry.builder for name, target in configuration.targets.items() if target.registry}
+    assert builders == {"us-east": "append", "hub": "docker"}
+    told = [line for line in meaning(configuration, ()) if ", built by a Docker Engine, " in line]
+    assert [line.partition(" (")[0] for line in told] == ["target hub"]
+    chosen = with_builder(configuration, "append").targets
+    assert {name: target.registry.builder for name, target in chosen.items() if target.registry} == dict.fromkeys(
+        builders, "append"
+    )
+    assert chosen["laptop"] == configuration.targets["laptop"]
 
 
 def test_every_setting_of_a_target_is_read() -> None:

@@ -157,6 +157,21 @@ def test_check_names_the_contexts_that_there_are(tmp_path: Path, repository: Rep
     assert f"target `us`: kubeconfig {kubeconfig} has no context 'prod'; it has: eu [PM710]" in done.stderr
 
 
+def test_check_says_which_builder_was_asked_for(tmp_path: Path, repository: Repository) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text("current-context: eu\ncontexts: [{name: eu, context: {cluster: c, user: c}}]\n")
+    cluster = {
+        "kubernetes": {"kubeconfig": str(kubeconfig), "context": "eu"},
+        "gateway": {"url": "http://127.0.0.1:1"},
+        "registry": {"url": "http://127.0.0.1:1/pointsman", "insecure": True},
+    }
+    daemon = Daemon.of(tmp_path / "daemon", {"echo": source(repository.root, OURS)}, also={"us": cluster})
+    for more, built in (((), False), (("--builder", "docker"), True)):
+        done = subprocess.run(daemon.command("--check", *more), capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+        assert ("pulled as 127.0.0.1:1/pointsman, built by a Docker Engine, never deleted" in done.stdout) is built
+
+
 def test_a_second_process_of_the_same_state_is_refused(tmp_path: Path, repository: Repository) -> None:
     with started(Daemon.of(tmp_path / "daemon", {"echo": source(repository.root, OURS)})) as daemon:
         daemon.until(lambda: daemon.health_answer("/healthz")[0] == 200)

@@ -64,13 +64,14 @@ class Engine:
 
 @contextmanager
 def running_engine(
-    folder: Path, *, containers: bool = False, reaches: Sequence[str] = (), options: Sequence[str] = ()
+    folder: Path, *, containers: bool = False, reaches: Sequence[str] = (), size: str = "", options: Sequence[str] = ()
 ) -> Iterator[Engine]:
     """An Engine with its data below `folder`.
 
     Without `containers` it has this machine's network, so that it reaches a registry on loopback, and no bridge. With it, it
     has a network of its own: containers are on its bridge, ports that they publish are open on this machine's loopback, and of
-    this machine it reaches the `host:port`s that `reaches` names. `options` are dockerd's.
+    this machine it reaches the `host:port`s that `reaches` names. `size` is
+    that of its disk (`32m`), which is in memory then. `options` are dockerd's.
     """
     state, client = folder / "engine", folder / "client"
     state.mkdir(parents=True)
@@ -78,7 +79,8 @@ def running_engine(
     short = Path(tempfile.mkdtemp(prefix="docker-"))  # the paths of its sockets have at most 104 bytes
     group = f"pointsman-docker-{os.getpid()}-{next(_NUMBERS)}"
     network = ["--network", *reaches] if containers else []
-    command = [*_APART, sys.executable, "-m", "tests.docker_engine.keeper", str(state), group, *network, "--"]
+    disk = ["--size", size] if size else []
+    command = [*_APART, sys.executable, "-m", "tests.docker_engine.keeper", str(state), group, *disk, *network, "--"]
     with (folder / "dockerd.log").open("wb") as log:
         keeper = subprocess.Popen(
             [*command, *_dockerd(state, short, group, containers), *options],

@@ -1,4 +1,4 @@
-"""The first process of an Engine's namespaces: `... STATE GROUP [--network ADDRESS...] -- dockerd ...`.
+"""The first process of an Engine's namespaces: `... STATE GROUP [--size SIZE] [--network ADDRESS...] -- dockerd ...`.
 
 Its standard input is a pipe that only the test's process holds open: the end of the one is the end of the other, however it
 came. Everything below ends with this process. Control groups do not, so they are removed at the end.
@@ -25,8 +25,11 @@ _PATIENCE = 30.0
 def main(state: str, group: str, *arguments: str) -> None:
     end = arguments.index("--")
     command = list(arguments[end + 1 :])
-    if arguments[0] == "--network":
-        command = _within_network(Path(state), arguments[1:end], command)
+    given = list(arguments[:end])
+    if "--size" in given:
+        _mount_disk(Path(state) / "data", given.pop(given.index("--size") + 1))
+    if "--network" in given:
+        command = _within_network(Path(state), given[given.index("--network") + 1 :], command)
     dockerd = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     threading.Thread(target=_end_with_owner, daemon=True).start()
     dockerd.wait()
@@ -48,6 +51,11 @@ def _end_all() -> None:
     with suppress(ChildProcessError):
         while True:
             os.waitpid(-1, 0)
+
+
+def _mount_disk(data: Path, size: str) -> None:
+    data.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(data)], check=True)
 
 
 def _within_network(state: Path, reached: Sequence[str], command: list[str]) -> list[str]:

@@ -14,8 +14,8 @@ import httpx2
 
 GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-Tree = Mapping[str, "bytes | str"]
-"""Paths to bytes, or to the target of a symbolic link."""
+Tree = Mapping[str, "bytes | str | None"]
+"""Paths to bytes, to the target of a symbolic link, or to nothing: a directory that everybody may write to."""
 
 DEBIAN: Tree = {
     "etc/passwd": b"root:x:0:0:root:/root:/bin/sh\n",
@@ -34,6 +34,9 @@ def archive(tree: Tree) -> bytes:
             info = tarfile.TarInfo(path)
             if isinstance(content, str):
                 info.type, info.linkname = tarfile.SYMTYPE, content
+                tar.addfile(info)
+            elif content is None:
+                info.type, info.mode = tarfile.DIRTYPE, 0o1777
                 tar.addfile(info)
             else:
                 info.size, info.mode = len(content), 0o755

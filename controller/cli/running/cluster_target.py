@@ -10,18 +10,18 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 from controller.cli.context import environment, kubeconfig_paths
+from controller.cli.running.builders import registry_builder
 from controller.cli.running.replicas import gateway_replicas
 from controller.cluster.client import KubernetesClient
 from controller.cluster.connection import Connection, connect
 from controller.cluster.gateway import GatewayFacts, discover_gateway
 from controller.cluster.lease import LeaderLease
 from controller.cluster.rooms import node_rooms
+from controller.dockerd.engine import LateEngine
 from controller.engine.probe import probe_password
 from controller.engine.targets import Target, always
-from controller.images.registry.auth import Credentials, parse_docker_config, run_helper
 from controller.images.registry.builder import RegistryBuilder
 from controller.model.configuration import Configuration, GatewaySettings, KubeconfigAccess, RegistrySettings, TargetSettings
 from controller.model.desired import TargetProfile
@@ -42,6 +42,7 @@ class ClusterTargets:
         self._configuration = configuration
         self._lock = threading.Lock()
         self._builders: dict[tuple[RegistrySettings, str], RegistryBuilder] = {}
+        self._engine = LateEngine(environment())
 
     def open(self, settings: TargetSettings, opened: ExitStack) -> Target:
         """Connect, look at the gateway and contend for the Lease. Raises Unavailable, or Stalled with what is missing."""
@@ -69,10 +70,10 @@ class ClusterTargets:
         return Target(profile, limited, builder, lambda: (), capacity=partial(node_rooms, client))
 
     def clean(self, before: float) -> None:
-        """Give back the disk of what was built and last used before a time. One builder does it: they share the directory."""
+        """Give back the disk of what was built and last used before a time, here and in an Engine that builds."""
         with self._lock:
-            builder = next(iter(self._builders.values()), None)
-        if builder:
+            builders = tuple(self._builders.values())
+        for builder in builders:
             builder.clean(before)
 
     def shelf(self, settings: TargetSettings, project: str, tick: Callable[[], None]) -> ImageShelf:
@@ -89,6 +90,7 @@ class ClusterTargets:
         """Close what is shared, after all targets."""
         for builder in self._builders.values():
             builder.close()
+        self._engine.close()
 
     def _profile(
         self, settings: TargetSettings, gateway: GatewaySettings, registry: RegistrySettings, facts: GatewayFacts
@@ -137,20 +139,8 @@ class ClusterTargets:
     def _builder(self, registry: RegistrySettings, security: str) -> RegistryBuilder:
         with self._lock:
             known = self._builders.get((registry, security))
-            return known or self._builders.setdefault((registry, security), self._new_builder(registry, security))
-
-    def _new_builder(self, registry: RegistrySettings, security: str) -> RegistryBuilder:
-        return RegistryBuilder(
-            registry.url,
-            registry.pull,
-            self._configuration.state.cache / "images",
-            mirrors=self._configuration.mirrors,
-            credentials=_credentials(registry.credentials) if registry.credentials else None,
-            environment=environment(),
-            security=security,
-            limits=registry.limits,
-            indexes=self._configuration.package_indexes,
-        )
+            made = known or registry_builder(registry, security, self._configuration, self._engine)
+            return self._builders.setdefault((registry, security), made)
 
 
 def lease_name(installation: str, target: str) -> str:
@@ -170,13 +160,6 @@ def _connection(settings: TargetSettings) -> Connection:
         return connect(in_cluster=True)
     kubeconfig = access.kubeconfig or kubeconfig_paths()
     return connect(kubeconfig=kubeconfig, context=access.context, allow_exec=settings.allow_exec)
-
-
-def _credentials(file: Path) -> Credentials:
-    try:
-        return parse_docker_config(file.read_text("utf-8"), str(file), run_helper)
-    except (OSError, UnicodeDecodeError) as error:
-        raise Stalled(f"the registry's credentials {file} cannot be read: {error}") from error
 
 
 def _facts(client: KubernetesClient, gateway: GatewaySettings) -> GatewayFacts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from controller.model.configuration import (
+    DOCKER_BUILDER,
     Configuration,
     EmbeddedAccess,
     InClusterAccess,
@@ -56,4 +57,5 @@ def _target_line(target: TargetSettings) -> str:
 def _images(registry: RegistrySettings) -> str:
     kept = window(registry.clean_up.keep) if registry.clean_up else None
     fate = f"deleted once nothing has needed them for {kept}" if kept else "never deleted"
-    return f"; images to {registry.url}, pulled as {registry.pull}, {fate}"
+    builder = "built by a Docker Engine, " if registry.builder == DOCKER_BUILDER else ""
+    return f"; images to {registry.url}, pulled as {registry.pull}, {builder}{fate}"

@@ -6,15 +6,12 @@ registry no longer has can still be built on while its layers are in the registr
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from controller.images.base import Base
-from controller.images.durable import exclusive, write_durably, write_whole
+from controller.images.notes import Notes
 from controller.images.registry.client import INDEXES, Manifest
 from controller.images.registry.push import Origin
 from controller.images.registry.reference import Reference, require_digest
@@ -40,11 +37,8 @@ class FoundBase:
     origin: Origin
 
 
-class Bases:
+class Bases(Notes):
     """Reads base images through a cache directory."""
-
-    def __init__(self, cache: Path) -> None:
-        self._cache = cache
 
     def find(self, reference: Reference, origin: Origin, platform: str) -> FoundBase:
         """The base for a platform such as `linux/amd64`. Raises `Stalled` where there is none."""
@@ -64,25 +58,6 @@ class Bases:
         layers = _layers(image.document, configuration, reference)
         return FoundBase(Base(digest, configuration, layers), image.digest, origin)
 
-    def note(self, digest: str, name: str) -> dict[str, Any] | None:
-        """What was found out about a base before, by `name`."""
-        return _read(self._path(digest, name))
-
-    def remember(self, digest: str, name: str, value: Mapping[str, Any], *, durable: bool = True) -> None:
-        """Keep something that follows from a base's digest; what can be asked again need not survive a crash of the machine."""
-        path = self._path(digest, name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write = write_durably if durable else write_whole
-        with exclusive(self._cache / "locks" / f"base-{path.name}"):
-            write(path, json.dumps(value).encode())
-
-    def forget(self, name: str, before: float) -> None:
-        """Drop the notes of this `name` that are older than a time (seconds since the epoch); they are found out anew."""
-        for path in (self._cache / "bases").glob(f"*-{name}.json"):
-            with suppress(FileNotFoundError):
-                if path.stat().st_mtime < before:
-                    path.unlink()
-
     def _manifest(self, reference: Reference, origin: Origin, digest: str) -> Manifest:
         kept = self.note(digest, "manifest")
         if kept:
@@ -100,9 +75,6 @@ class Bases:
             kept = origin.client.document(origin.repository, digest)
             self.remember(digest, "configuration", kept)
         return kept
-
-    def _path(self, digest: str, name: str) -> Path:
-        return self._cache / "bases" / f"{require_digest(digest).removeprefix('sha256:')}-{name}.json"
 
 
 def platform_of(entry: Mapping[str, Any]) -> str:
@@ -132,7 +104,7 @@ def _require_platform(configuration: Mapping[str, Any], platform: str, reference
 
 
 def _layers(document: Mapping[str, Any], configuration: Mapping[str, Any], reference: Reference) -> Sequence[Mapping[str, Any]]:
-    layers = [_layer(item, reference) for item in document.get("layers") or ()]
+    layers = [oci_layer(item, f"base image {reference}") for item in document.get("layers") or ()]
     diff_ids = (configuration.get("rootfs") or {}).get("diff_ids") or ()
     if len(diff_ids) != len(layers):
         message = (
@@ -142,12 +114,12 @@ def _layers(document: Mapping[str, Any], configuration: Mapping[str, Any], refer
     return tuple(layers)
 
 
-def _layer(item: Mapping[str, Any], reference: Reference) -> Mapping[str, Any]:
-    """A layer's descriptor with the OCI name of its type; the bytes are the same."""
+def oci_layer(item: Mapping[str, Any], image: str) -> Mapping[str, Any]:
+    """A layer's descriptor with the OCI name of its type; the bytes are the same. `image` names it in messages."""
     media_type = _TYPES.get(str(item.get("mediaType")), str(item.get("mediaType")))
     size = item.get("size")
     if media_type not in _PLAIN or not isinstance(size, int) or size < 0:
-        message = f"the base image {reference} has a layer that cannot be used: {shown(str(item.get('mediaType')))}"
+        message = f"the {image} has a layer that cannot be used: {shown(str(item.get('mediaType')))}"
         raise Stalled(message, hint="layers that are kept elsewhere (Windows) and encrypted ones cannot be appended to")
     return {"mediaType": media_type, "digest": require_digest(str(item.get("digest"))), "size": size}
 
@@ -155,11 +127,3 @@ def _layer(item: Mapping[str, Any], reference: Reference) -> Mapping[str, Any]:
 def _absent(reference: Reference) -> Stalled:
     hint = "correct the image's name; one that was removed from its registry has to be pushed there again"
     return Stalled(f"the base image {reference} does not exist", hint=hint)
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        value = json.loads(path.read_bytes())
-    except (FileNotFoundError, ValueError):
-        return None
-    return value if isinstance(value, dict) else None

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import ssl
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,13 +16,13 @@ from controller.images.base import port_complaint, restricted_complaint
 from controller.images.build import Build
 from controller.images.cleaning import ImageCleaner
 from controller.images.durable import disk_errors, exclusive
-from controller.images.files import FileCache, cached
+from controller.images.files import FileCache
 from controller.images.host import HOST
 from controller.images.installer import Installer
-from controller.images.layers import Layer, LayerKind
-from controller.images.layerstore import LayerStore
+from controller.images.layers import Layer
+from controller.images.layerstore import UNKEPT, LayerStore
 from controller.images.layout import Layout
-from controller.images.manifest import base_digest_of, configuration, manifest, user_of, warnings_of
+from controller.images.manifest import base_digest_of, configuration, is_told, manifest, user_of, warnings_of
 from controller.images.registry.auth import Credentials
 from controller.images.registry.bases import Bases, FoundBase
 from controller.images.registry.client import RegistryClient, digest_of
@@ -36,6 +35,7 @@ from controller.images.registry.session import FIRST_PAUSE, Tick
 from controller.images.registry.shelf import Shelf
 from controller.images.secrets.code import Scanned
 from controller.images.sizes import Sizes
+from controller.images.stored import checked_layers
 from controller.model.configuration import PackageIndex
 from controller.model.errors import Stalled, Transient
 from controller.model.images import Image, ImageSpec
@@ -44,8 +44,6 @@ from controller.model.ports import CodeReader, Progress
 
 _USUAL = Limits()
 _BASES = "bases"
-_UNKEPT = (LayerKind.FILE,)
-"""Models are large, and lie in the registry soon: they are not kept here a second time as layers."""
 
 
 class RegistryBuilder:
@@ -81,7 +79,7 @@ class RegistryBuilder:
         self._parallel = parallel
         self._cache = cache
         self._layout = Layout(cache / "layout", synced=False)
-        self._store = LayerStore(self._layout, cache, unkept=_UNKEPT)
+        self._store = LayerStore(self._layout, cache, unkept=UNKEPT)
         self._sizes = Sizes(limits, self._location.host)
         self._files = FileCache(cache, sizes=self._sizes, verify=verify)
         self._installer = Installer(environment=environment, cache=cache / "uv", indexes=indexes)
@@ -110,7 +108,7 @@ class RegistryBuilder:
         if digest is None:
             return None
         document = image_document(client, repository, digest, self._bases)
-        if document is None:
+        if document is None or not is_told(document):
             return None
         return Image(spec.key, f"{spec.repository}@{digest}", digest, base_digest_of(document), self._warnings(spec, document))
 
@@ -134,7 +132,7 @@ class RegistryBuilder:
 
     def clean(self, before: float) -> None:
         """Give back the disk of layers last used before a time (seconds since the epoch); they are made again when needed."""
-        ImageCleaner(self._layout.root, self._cache, unkept=_UNKEPT).remove_unnamed((), before)
+        ImageCleaner(self._layout.root, self._cache, unkept=UNKEPT).remove_unnamed((), before)
         self._bases.forget(IMAGE, before)
         self._installer.prune(before)
 
@@ -149,6 +147,7 @@ class RegistryBuilder:
         find, owner = related.layer, base.base.owner
         build = Build(spec, code, self._store, progress, owner, find=find, scanned=self._scanned, sizes=self._sizes)
         layers = own_layers(build, self._files, self._installer, lambda: find_python(self._bases, base, spec.platform))
+        self._sizes.require_image(spec, base.base.layers, layers)
         self._publish(build, base, layers, partial(progress, f"pushing {spec.name or spec.tag}"))
 
     def _base(self, spec: ImageSpec, tick: Tick) -> FoundBase:
@@ -162,35 +161,20 @@ class RegistryBuilder:
 
     def _publish(self, build: Build, found: FoundBase, layers: Sequence[Layer], tell: Tell) -> None:
         spec = build.spec
-        self._sizes.require_image(spec, found.base.layers, layers)
-        config = _canonical(configuration(spec, layers, found.base))
+        config = canonical(configuration(spec, layers, found.base))
         config_digest = digest_of(config)
         document = manifest(spec, (config_digest, len(config)), layers, found.base)
+        content = checked_layers(build, self._layout, self._cache)
         blobs = [
             *(Blob(item["digest"], item["size"], origin=found.origin) for item in found.base.layers),
-            *(Blob(layer.digest, layer.size, partial(self._content, build, layer)) for layer in layers),
+            *(Blob(layer.digest, layer.size, partial(content, layer)) for layer in layers),
             Blob(config_digest, len(config), lambda: iter((config,))),
         ]
         session = self._registries.session(self._location)
         bases = self._location.below(_BASES)
         pusher = Pusher(session, self._repository(spec), bases, self._known, tell, parallel=self._parallel)
-        digest = pusher.push(blobs, _canonical(document), spec.tag)
+        digest = pusher.push(blobs, canonical(document), spec.tag)
         self._bases.remember(digest, IMAGE, document, durable=False)
-
-    def _content(self, build: Build, layer: Layer) -> Iterator[bytes]:
-        """A layer's bytes; what was damaged on this disk goes, so that it is made or fetched again."""
-        digest = hashlib.sha256()
-        try:
-            for block in build.blocks(layer):
-                digest.update(block)
-                yield block
-        except FileNotFoundError as error:
-            raise Transient(f"the layer {layer.digest} is no longer on the disk", hint="it is built again") from error
-        if f"sha256:{digest.hexdigest()}" != layer.digest:
-            self._layout.blob(layer.digest).unlink(missing_ok=True)
-            if layer.source:
-                cached(self._cache, layer.source).unlink(missing_ok=True)
-            raise Transient(f"the layer {layer.digest} is damaged on the disk", hint="it is built again")
 
     def _repository(self, spec: ImageSpec) -> str:
         """Where the spec's images lie in the registry that is pushed to."""
@@ -210,5 +194,6 @@ def _unwatched() -> None:
     """A look is short: nobody ends it."""
 
 
-def _canonical(value: Any) -> bytes:
+def canonical(value: Any) -> bytes:
+    """A document's bytes, the same on every machine."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

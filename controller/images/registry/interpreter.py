@@ -20,8 +20,8 @@ from controller.images.registry.bases import Bases, FoundBase
 from controller.model.errors import Stalled, Unavailable
 
 _NOTE = "python"
-_DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_VERSION = re.compile(r"(\d+\.\d+)")
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+VERSION = re.compile(r"(\d+\.\d+)")
 _PYTHON = re.compile(r"python(\d+\.\d+)")
 _GLIBC = re.compile(r"(?:usr/)?lib(?:64)?/(?:[\w-]+-linux-gnu\w*/)?libc(?:\.so\.6|-(\d+\.\d+)\.so)")
 _MUSL = re.compile(r"(?:usr/)?lib/ld-musl-\w+\.so\.1")
@@ -38,7 +38,7 @@ _EXTENSIONS = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfil
 _MALFORMED = (tarfile.TarError, zlib.error, EOFError, ValueError, RecursionError)
 """What `tarfile` raises for archives that are none; the last two for headers of another form."""
 
-_ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
+ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
 _GLIBC_KNOWN = (17, 28, *range(31, 41))
 """The minor versions of glibc 2 that uv has a name for (`uv pip install --help`, uv 0.13)."""
 
@@ -61,25 +61,26 @@ def find_python(bases: Bases, found: FoundBase, platform: str) -> Python:
     if noted is None:
         noted = _read(found)
         bases.remember(found.manifest, _NOTE, noted)
-    return _python(noted, platform)
+    return python_for(noted, platform)
 
 
 def _read(found: FoundBase) -> dict[str, Any]:
-    said = _VERSION.match(found.base.environment.get("PYTHON_VERSION", ""))
+    said = VERSION.match(found.base.environment.get("PYTHON_VERSION", ""))
     files = _Files()
     for layer in found.base.layers:
         _note_layer(files, found, layer)
         if said and (files.glibc or files.musl):
             break
-    version = said[1] if said else _version(files, found.base.environment.get("PATH") or _DEFAULT_PATH)
+    version = said[1] if said else _version(files, found.base.environment.get("PATH") or DEFAULT_PATH)
     if not version:
         hint = "use a base image with a python3 on its PATH, or requirements that are empty"
         raise Stalled("the base image has no Python to install requirements for", hint=hint)
     return {"version": version, "glibc": files.glibc, "musl": files.musl and not files.glibc}
 
 
-def _python(noted: Mapping[str, Any], platform: str) -> Python:
-    architecture = _ARCHITECTURES.get(platform.split("/")[1])
+def python_for(noted: Mapping[str, Any], platform: str) -> Python:
+    """What to install for, from what is known of a base: its `version`, `glibc` (empty if unknown) and whether it is `musl`."""
+    architecture = ARCHITECTURES.get(platform.split("/")[1])
     if architecture is None:
         raise Stalled(f"requirements cannot be installed for {platform}", hint="use amd64 or arm64")
     version = str(noted["version"])
@@ -188,7 +189,12 @@ def _release(archive: tarfile.TarFile, member: tarfile.TarInfo) -> str:
     if opened is None:
         return ""
     with opened as library:
-        found = _RELEASE.search(library.read())
+        return release_of(library.read())
+
+
+def release_of(library: bytes) -> str:
+    """`major.minor` of glibc that the bytes of a C library say; empty where they say nothing."""
+    found = _RELEASE.search(library)
     return found[1].decode() if found else ""
 
 
