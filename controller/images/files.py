@@ -20,7 +20,8 @@ from controller.images.paths import layer_path, normalised
 from controller.images.sizes import FOR_THIS_MACHINE, Sizes
 from controller.model.declared import FileContent
 from controller.model.errors import Stalled
-from controller.model.file_address import is_granted
+from controller.model.file_address import is_granted, place_of
+from controller.model.identity import content_hash
 from controller.model.images import CODE_DIRECTORY
 from controller.model.ports import Progress
 
@@ -49,18 +50,22 @@ class FileCache:
     def fetch(self, url: str, sha256: str, progress: Progress, prefixes: tuple[str, ...] | None = None) -> Path:
         """The verified file in the cache, read-only. Raises `Stalled` for bytes of another digest, naming both.
 
-        `prefixes` are what addresses are granted by; None: all.
+        `prefixes` are what addresses are granted by; None: all. Who knows only the digest of a file that another source
+        has fetched gets nothing: where addresses are granted, each one has to have answered with these bytes.
         """
         digest = _require_digest(url, sha256)
         if prefixes is not None and not is_granted(url, prefixes):
             hint = "ask whoever runs the controller to add it to the source's `grants.filePrefixes`"
             raise Stalled(f"{shown(url)} is not granted to this source", hint=hint)
         path = cached(self._cache, digest)
-        if path.exists():
+        proof = path if prefixes is None else _proof(self._cache, url, digest)
+        if path.exists() and proof.exists():
             return path
         with exclusive(self._cache / "locks" / f"blob-{digest}"):
-            if not path.exists():
+            if not (path.exists() and proof.exists()):
                 self._fill(path, url, digest, progress, prefixes)
+                proof.parent.mkdir(parents=True, exist_ok=True)
+                proof.touch()
         return path
 
     def _fill(self, path: Path, url: str, digest: str, progress: Progress, granted: tuple[str, ...] | None) -> None:
@@ -125,10 +130,17 @@ def file_layer(build: Build, path: str, content: FileContent, files: FileCache) 
         build.sizes.require_file(path, source.stat().st_size)
         return Contents(CODE_DIRECTORY, [_on_disk(target, source)], source=source.name)
 
-    identity = ["sha256", content.sha256] if content.url else ["blob", content.blob]
+    granted = build.spec.terms.file_prefixes is not None
+    origin = [place_of(content.url)] if content.url and granted else []
+    identity = ["sha256", content.sha256, *origin] if content.url else ["blob", content.blob]
     layer = build.layer(LayerKind.FILE, [target, *identity], make)
     build.sizes.require_file(path, layer.content or layer.size - _AROUND)
     return layer
+
+
+def _proof(cache: Path, url: str, digest: str) -> Path:
+    """A file that is there once an address has answered with the bytes of a digest."""
+    return cache / "blobs" / "proved" / content_hash([digest, place_of(url)])
 
 
 def _on_disk(target: str, source: Path) -> Member:

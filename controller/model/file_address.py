@@ -42,6 +42,12 @@ class FileAddress:
         return same and self.path.startswith(prefix.path)
 
 
+def place_of(address: str) -> str:
+    """Where a file lies, whatever signature its address carries: the same for equal addresses."""
+    found = FileAddress.parse(address)
+    return f"{found.scheme}://{found.authority}{found.path}" if found else address
+
+
 def is_granted(address: str, prefixes: Iterable[str]) -> bool:
     """Whether an address begins with one of the prefixes."""
     found = FileAddress.parse(address)

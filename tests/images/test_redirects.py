@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx2
 import pytest
 from https_server import Server, https_server
-from image_examples import silent
+from image_examples import CODE, builder_at, silent, spec_of
 
 from controller.images.files import FileCache
 from controller.images.redirects import require_allowed
+from controller.model.declared import FileContent
 from controller.model.errors import Stalled
+from controller.model.images import BuildTerms, ImageSpec
 
 pytestmark = pytest.mark.contract
 
@@ -87,6 +90,35 @@ def test_who_builds_for_themselves_may_be_led_anywhere(server: Server, tmp_path:
     server.behaviour.location = f"{server.url.replace('localhost', '127.0.0.1')}/redirected"
     cache = FileCache(tmp_path / "cache", verify=server.trust)
     assert cache.fetch(f"{server.url}/model.bin", SHA256, silent).read_bytes() == DATA
+
+
+def test_who_knows_a_digest_gets_nothing_of_what_another_source_has_fetched(server: Server, tmp_path: Path) -> None:
+    cache = FileCache(tmp_path / "cache", verify=server.trust)
+    theirs, ours = f"{server.url}/theirs/", f"{server.url}/ours/"
+    assert cache.fetch(f"{theirs}model.bin?signature=1", SHA256, silent, (theirs,)).read_bytes() == DATA
+    assert cache.fetch(f"{theirs}%6dodel.bin?signature=2", SHA256, silent, (theirs,)).read_bytes() == DATA
+    assert len(server.behaviour.seen) == 1
+    server.behaviour.status = 404
+    with pytest.raises(Stalled, match=r"/ours/model\.bin answers 404"):
+        cache.fetch(f"{ours}model.bin", SHA256, silent, (ours,))
+    server.behaviour.status = 200
+    assert cache.fetch(f"{ours}model.bin", SHA256, silent, (ours,)).read_bytes() == DATA
+    assert cache.fetch(f"{ours}model.bin", SHA256, silent, (ours,)).read_bytes() == DATA
+    assert len(server.behaviour.seen) == 3
+
+
+def test_nor_does_it_by_a_layer_that_was_made_of_it(server: Server, tmp_path: Path) -> None:
+    def spec(directory: str) -> ImageSpec:
+        prefix = f"{server.url}/{directory}/"
+        file = FileContent(url=f"{prefix}model.bin", sha256=SHA256)
+        return spec_of(files={"m.bin": file}, port=9000 + len(directory), terms=BuildTerms(file_prefixes=(prefix,)))
+
+    builder = builder_at(tmp_path, verify=server.trust)
+    assert builder.build(spec("theirs"), CODE, silent)
+    server.behaviour.status = 404
+    with pytest.raises(Stalled, match=r"/ours/model\.bin answers 404"):
+        builder.build(spec("ours"), CODE, silent)
+    assert builder.build(replace(spec("theirs"), port=1), CODE, silent)
 
 
 def test_an_address_is_granted_where_it_is_fetched_too(server: Server, tmp_path: Path) -> None:
