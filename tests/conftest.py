@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import os
 import signal
 
 from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["tests.cluster.fixtures", "tests.docker_engine.fixtures"]
+
+# What a test is about does not depend on whether Docker runs on this machine.
+os.environ["POINTSMAN_RUNTIME"] = "process"
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # So begins what a shell starts in the background, and everything that this starts would not hear of Ctrl-C.

@@ -87,7 +87,7 @@ def cli(verbose: int) -> None:
     """
     level = {0: logging.ERROR, 1: logging.INFO}.get(verbose, logging.DEBUG)
     logging.basicConfig(level=level, format="%(levelname).1s %(threadName)s %(message)s", stream=sys.stderr)
-    for noisy in ("httpx2", "httpcore2", "watchdog", "git"):
+    for noisy in ("docker", "httpx2", "httpcore2", "urllib3", "watchdog", "git"):
         logging.getLogger(noisy).setLevel(max(level, logging.WARNING))
 
 

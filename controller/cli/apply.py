@@ -9,12 +9,13 @@ from pathlib import Path
 
 import click
 
-from controller.cli.context import find_place, state_option
+from controller.cli.context import environment, find_place, state_option
 from controller.cli.exit_codes import ERROR, OK
 from controller.cli.interruption import interrupted_once
 from controller.cli.narrate import lines_of
 from controller.cli.output import hint, note
 from controller.cli.progress import BuildProgress
+from controller.cli.runtime.choice import choose, runtime_option
 from controller.cli.serving import Served, Serving, serve
 from controller.engine.controller import Controller
 from controller.model.changes import Plan
@@ -28,8 +29,9 @@ _LOOK_EVERY = 0.1
 @click.option("--once", is_flag=True, required=True, help="Work until everything declared serves or has failed, then end.")
 @click.option("--committed", is_flag=True, help="Only what the checked-out branch has committed.")
 @click.option("--timeout", type=click.FloatRange(min=0), default=900.0, show_default=True, help="Seconds to wait at most.")
+@runtime_option
 @state_option
-def apply(repository: Path | None, once: bool, committed: bool, timeout: float, state: Path | None) -> int:
+def apply(*, repository: Path | None, once: bool, committed: bool, timeout: float, runtime: str, state: Path | None) -> int:
     r"""Build, start and switch everything declared, check it over HTTP, and end it again.
 
     The exit code says whether all of it would serve: 0 yes, 1 no, with the reasons on stderr. Nothing keeps running
@@ -42,7 +44,9 @@ def apply(repository: Path | None, once: bool, committed: bool, timeout: float, 
     """
     del once  # required, so that serving for good is never asked for by accident
     place = find_place(repository, state)
-    served = Served(place, committed=committed, watch=False)
+    choice = choose(runtime, environment())
+    note(choice.sentence)
+    served = Served(place, committed=committed, watch=False, runtime=choice)
     with interrupted_once() as interruption, BuildProgress() as progress, ExitStack() as opened:
         with interruption.deferred():
             serving = opened.enter_context(serve(served, progress.report, _untold))

@@ -9,11 +9,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from controller.cli.answering import await_answers
-from controller.cli.context import search_path
+from controller.cli.context import environment, search_path
 from controller.cli.interruption import Interruption
 from controller.cli.narrate import Narrator
 from controller.cli.output import note
 from controller.cli.progress import BuildProgress
+from controller.cli.runtime.choice import choose
 from controller.cli.scratch import Scratch, scratch
 from controller.cli.serving import Served, Serving, serve
 from controller.cli.subject_lines import SubjectLines
@@ -23,14 +24,16 @@ from controller.cli.up import following
 TRIED = "production 20181003.0 -d americas"
 
 
-def run(interruption: Interruption, *, tour: bool, keep: bool, port: int | None) -> int:
+def run(interruption: Interruption, *, tour: bool, keep: bool, port: int | None, runtime: str) -> int:
     """The demo from beginning to end. Returns the exit code; raises what `serve` raises."""
+    choice = choose(runtime, environment())
     with scratch(keep=keep) as copy:
         note(f"  repository: {copy.directory}")
         if keep:
             note(f"  kept at the end; to serve it again: {own_command()} up --committed {shlex.quote(str(copy.directory))}")
+        note(f"  {choice.sentence}")
         narrator = Narrator(note, SubjectLines(copy.directory))
-        served = Served(copy.place, committed=True, port=port)
+        served = Served(copy.place, committed=True, port=port, runtime=choice)
         with BuildProgress() as progress, ExitStack() as opened:
             with interruption.deferred():
                 serving = opened.enter_context(serve(served, progress.report, narrator.hear))

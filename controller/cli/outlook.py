@@ -11,6 +11,9 @@ from typing import Self
 from controller.cli.context import Place, environment
 from controller.cli.controller_word import ControllerWord
 from controller.cli.profile import embedded_profile
+from controller.cli.runtime.kept import kept_runtime
+from controller.cli.runtime.parts import image_builder
+from controller.dockerd.engine import LateEngine
 from controller.engine.builds import Builds
 from controller.engine.cache import TargetCache
 from controller.engine.desire import Desire
@@ -19,7 +22,6 @@ from controller.engine.planning import PlannedUnit, UnitWork, plan_unit, units_o
 from controller.engine.sight import Sight
 from controller.engine.sources import Publication
 from controller.engine.targets import Target
-from controller.images.builder import LayoutBuilder
 from controller.loading.loader import load
 from controller.model.declared import DeclaredState
 from controller.model.diagnostics import Diagnostic
@@ -49,8 +51,7 @@ class Looker:
         self._place = place
         self._builds = Builds(_silent)
         self._desire = Desire(self._builds)
-        state = place.state
-        self._builder = LayoutBuilder(state.images, state.cache, allow_file_urls=True, environment=environment())
+        self._engine = LateEngine(environment())
         self._sources: dict[bool, WorkingDirectory] = {}
         self._published: dict[bool, tuple[str, Publication]] = {}
 
@@ -59,6 +60,7 @@ class Looker:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._builds.close()
+        self._engine.close()
         for source in self._sources.values():
             source.close()
 
@@ -71,7 +73,9 @@ class Looker:
         except PointsmanError as error:
             return Outlook({}, error=error.message)
         self._builds.take_failures(word.build_failures)
-        target = Target(embedded_profile(self._place.state), client, self._builder, lambda: ())
+        state = self._place.state
+        builder = image_builder(kept_runtime(state), state, self._engine, environment(), allow_file_urls=True)
+        target = Target(embedded_profile(state), client, builder, lambda: ())
         sight = Sight(target, cache)
         works = [UnitWork(unit, sight, publication) for unit in units_of(publication, cached_records(cache))]
         now = time.time()

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from controller.cli.context import Place, cluster_client
+from controller.cli.context import Place, cluster_client, environment
 from controller.cli.finality import follows_branch
 from controller.cli.profile import embedded_profile
+from controller.cli.runtime.kept import kept_runtime
+from controller.cli.runtime.parts import image_builder
 from controller.cli.secrets_ahead import in_builds
 from controller.cli.tree import working_directory
+from controller.dockerd.engine import LateEngine
 from controller.embedded.secrets import SecretFiles
 from controller.embedded.store import EmbeddedStore
 from controller.engine.builds import Builds
@@ -24,7 +27,6 @@ from controller.engine.planning import UnitWork, plan_unit, units_of
 from controller.engine.sight import Sight
 from controller.engine.sources import Publication
 from controller.engine.targets import Target
-from controller.images.builder import LayoutBuilder
 from controller.images.registry.granted_bases import ANY_BASE, BaseGrants
 from controller.loading.loader import load
 from controller.model.changes import Plan
@@ -75,9 +77,10 @@ class Previewed:
 def preview(place: Place, now: float) -> Preview:
     """Plan every unit of the working directory against its target, which is only read."""
     is_new = place.state.owner is None and not place.state.store.is_dir()
-    with _empty_target(place) if is_new else cluster_client(place) as client:
-        builder = LayoutBuilder(place.state.images, place.state.cache, allow_file_urls=True)
-        target = Target(embedded_profile(place.state), client, builder, lambda: ())
+    state = place.state
+    with _empty_target(place) if is_new else cluster_client(place) as client, closing(LateEngine(environment())) as engine:
+        builder = image_builder(kept_runtime(state), state, engine, None, allow_file_urls=True)
+        target = Target(embedded_profile(state), client, builder, lambda: ())
         made = plans_for(place, lambda _: Previewed(target, TargetCache.listed(client), lambda _: True), now)
     return replace(made, is_new=is_new)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import platform
+from typing import Any
 
+from controller.cli.runtime.kept import KeptRuntime, kept_runtime
 from controller.embedded.cluster import DEFAULT_PORT
 from controller.embedded.state_directory import StateDirectory
 from controller.images.host import host_base
@@ -14,7 +16,8 @@ DRAIN_SECONDS = 2.0
 
 
 def embedded_profile(state: StateDirectory, url: str | None = None) -> TargetProfile:
-    """The profile of the embedded target; without `url`, the gateway's address of the last run."""
+    """The profile of the embedded target, with the runtime that it has now or had last; `url` None: the last gateway's."""
+    kept = kept_runtime(state)
     return TargetProfile(
         name="embedded",
         kind="embedded",
@@ -22,11 +25,18 @@ def embedded_profile(state: StateDirectory, url: str | None = None) -> TargetPro
         gateway="pointsman",
         gateway_namespace="pointsman",
         gateway_class="pointsman.dev/embedded",
-        platform=f"{platform.system().lower()}/{platform.machine()}",
         min_ready_seconds=1,
-        base_platform=host_base(),
         drain_seconds=DRAIN_SECONDS,
+        **(_containers(kept) if kept.is_docker else _processes()),
     )
+
+
+def _containers(kept: KeptRuntime) -> dict[str, Any]:
+    return {"platform": kept.platform, "registry": kept.registry}
+
+
+def _processes() -> dict[str, Any]:
+    return {"platform": f"{platform.system().lower()}/{platform.machine()}", "base_platform": host_base()}
 
 
 def kept_port(state: StateDirectory) -> int:

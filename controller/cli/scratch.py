@@ -14,8 +14,10 @@ from itertools import count
 from pathlib import Path
 
 import controller
-from controller.cli.context import Place, state_home
+from controller.cli.context import Place, environment, state_home
+from controller.cli.runtime.leftovers import remove_containers
 from controller.cli.scratch_history import HISTORY, Step
+from controller.dockerd.engine import LateEngine
 from controller.embedded.lock import OwnerLock
 from controller.embedded.runtime.process.runtime import end_all
 from controller.embedded.state_directory import StateDirectory, locate
@@ -95,8 +97,11 @@ def _claim(home: Path) -> tuple[OwnerLock, Scratch]:
 
 
 def _remove(copy: Scratch) -> None:
-    """The copy, its state, and the processes that a killed demo has left running."""
+    """The copy, its state, and the processes and containers that a killed demo has left running."""
     end_all(copy.state.run / "replicas")
+    engine = LateEngine(environment())
+    remove_containers(copy.state, engine)
+    engine.close()
     _remove_directory(copy.state.root)
     _remove_directory(copy.directory)
 

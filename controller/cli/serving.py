@@ -8,20 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from controller.cli.context import Place, crash_observer, environment, search_path
+from controller.cli.context import Place, crash_observer, environment
 from controller.cli.controller_word import VERB, ControllerWord
 from controller.cli.narrate import ToldHistory
 from controller.cli.profile import embedded_profile
+from controller.cli.runtime.choice import PROCESSES, Choice
+from controller.cli.runtime.parts import parts
 from controller.embedded.cluster import EmbeddedCluster
-from controller.embedded.runtime.process.runtime import processes
 from controller.embedded.state_directory import StateDirectory
 from controller.engine.controller import Controller
 from controller.engine.grants import Granted
 from controller.engine.sources import Source
 from controller.engine.targets import Target
-from controller.images.builder import LayoutBuilder
-from controller.images.cleaning import ImageCleaner
-from controller.images.unpack import Unpacker
 from controller.model.ports import Progress
 from controller.model.secret import Secret
 from controller.source.adhoc import AdHoc, GivenFiles
@@ -56,6 +54,7 @@ class Served:
     files: GivenFiles | None = None
     port: int | None = None
     watch: bool = True
+    runtime: Choice = PROCESSES
 
 
 def open_source(served: Served) -> Source:
@@ -77,14 +76,10 @@ def serve(served: Served, progress: Progress, listener: Listener) -> Iterator[Se
     source = open_source(served)
     with ExitStack() as opened:
         opened.callback(source.close)
-        unpacker = Unpacker(state.images, state.cache)
-        clean = ImageCleaner(state.images, state.cache).remove_unnamed
-        cluster = opened.enter_context(
-            EmbeddedCluster(state, processes(unpacker, search_path()), port=served.port, clean=clean)
-        )
-        builder = LayoutBuilder(state.images, state.cache, allow_file_urls=True, environment=environment())
+        made = parts(served.runtime, state, environment(), opened, allow_file_urls=True)
+        cluster = opened.enter_context(EmbeddedCluster(state, made.runtime, port=served.port, clean=made.clean))
         probe = Secret(cluster.probe_token)
-        target = Target(embedded_profile(state, cluster.url), cluster.store, builder, lambda: (cluster.url,), probe)
+        target = Target(embedded_profile(state, cluster.url), cluster.store, made.builder, lambda: (cluster.url,), probe)
         history = ToldHistory(FileHistory(state.history), listener)
         controller = Controller(
             [target],

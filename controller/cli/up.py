@@ -9,11 +9,12 @@ from pathlib import Path
 
 import click
 
-from controller.cli.context import find_place, state_option
+from controller.cli.context import environment, find_place, state_option
 from controller.cli.interruption import interrupted_once
 from controller.cli.narrate import Narrator
 from controller.cli.output import hint, note
 from controller.cli.progress import BuildProgress
+from controller.cli.runtime.choice import choose, runtime_option
 from controller.cli.serving import Served, Serving, serve
 from controller.cli.subject_lines import SubjectLines
 from controller.model.declared import FileContent
@@ -27,8 +28,11 @@ _GIVEN = re.compile(r"(?P<endpoint>[^/=]+)/(?P<file>[^=]+)=(?P<where>.+)")
 @click.option("--file", "files", multiple=True, metavar="E/F=PATH|URL", help="Bytes of endpoint E's file F (no declared tree).")
 @click.option("--port", type=click.IntRange(1, 65535), help="The gateway's port. Default: 8080 or the next free one; kept.")
 @click.option("--committed", is_flag=True, help="Serve what the checked-out branch has committed, not the files on the disk.")
+@runtime_option
 @state_option
-def up(repository: Path | None, files: tuple[str, ...], port: int | None, committed: bool, state: Path | None) -> None:
+def up(
+    *, repository: Path | None, files: tuple[str, ...], port: int | None, committed: bool, runtime: str, state: Path | None
+) -> None:
     r"""Serve a repository on this machine and follow its changes, until Ctrl-C.
 
     Without a `pointsman/` directory the working tree is served as version `work` under the alias `latest`; nothing is
@@ -39,6 +43,7 @@ def up(repository: Path | None, files: tuple[str, ...], port: int | None, commit
       pointsman up                                    the repository here
       pointsman up ~/src/tensorflow-example --file predict-digit/model=model.h5
       pointsman up --committed                        only what is committed
+      pointsman up --runtime docker                   endpoints run from their own base images
     """
     place = find_place(repository, state)
     if files and place.has_declared_tree:
@@ -46,7 +51,9 @@ def up(repository: Path | None, files: tuple[str, ...], port: int | None, commit
     given = given_files(files)
     note(f"pointsman: serving {place.source}  (state: {place.state.root})")
     narrator = Narrator(note, SubjectLines(place.source))
-    served = Served(place, committed=committed, files=given, port=port)
+    choice = choose(runtime, environment())
+    note(f"pointsman: {choice.sentence}")
+    served = Served(place, committed=committed, files=given, port=port, runtime=choice)
     with interrupted_once() as interruption, BuildProgress() as progress, ExitStack() as opened:
         with interruption.deferred():
             serving = opened.enter_context(serve(served, progress.report, narrator.hear))

@@ -21,7 +21,7 @@ Connect = Callable[[], "DockerClient"]
 TIMEOUT = 600
 """Seconds without a byte from the Engine; it is silent while it writes a large layer."""
 
-_FIRST_ANSWER = 10
+FIRST_ANSWER = 10
 """Seconds for the first answer: an Engine that is there gives it in milliseconds, one that hangs must not hold up a start."""
 
 _OLDEST = (1, 41)
@@ -31,7 +31,7 @@ _LOG = logging.getLogger(__name__)
 _START = "start Docker; `docker version` says whether it answers, DOCKER_HOST names another one"
 
 
-def connect(environment: Mapping[str, str], timeout: int = TIMEOUT) -> DockerClient:
+def connect(environment: Mapping[str, str], timeout: int = TIMEOUT, first_answer: int = FIRST_ANSWER) -> DockerClient:
     """A client of the Engine that answers; close it. `environment` is the caller's, of which only `DOCKER_*` counts.
 
     Raises `Unavailable` where none answers, `Stalled` where it may not be used or is too old.
@@ -40,8 +40,8 @@ def connect(environment: Mapping[str, str], timeout: int = TIMEOUT) -> DockerCli
 
     with engine_errors("answer"):
         place = _place(environment)
-        _knock(str(place.get("base_url", "")))
-        client = docker.DockerClient(version="auto", timeout=_FIRST_ANSWER, **place)
+        knock(str(place.get("base_url", "")).removeprefix("http+").partition("unix://")[2], first_answer)
+        client = docker.DockerClient(version="auto", timeout=first_answer, **place)
     client.api.timeout = timeout
     try:
         _require_recent(client)
@@ -77,12 +77,14 @@ def _context_place(name: str | None) -> Mapping[str, Any]:
     return {"base_url": found.Host, **({"tls": found.TLSConfig} if found.TLSConfig else {})}
 
 
-def _knock(address: str) -> None:
-    """Raise OSError where nobody listens on a socket of this machine: the SDK loses the reason, and the socket too."""
-    path = address.removeprefix("http+").partition("unix://")[2]
+def knock(path: str, patience: int = FIRST_ANSWER) -> None:
+    """Raise OSError where nobody listens on a socket of this machine: the SDK loses the reason, and the socket too.
+
+    Nothing happens without a path, for an Engine that is reached otherwise.
+    """
     if path:
         with socket.socket(socket.AF_UNIX) as tried:
-            tried.settimeout(_FIRST_ANSWER)
+            tried.settimeout(patience)
             tried.connect(path)
 
 

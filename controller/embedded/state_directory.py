@@ -68,6 +68,11 @@ class StateDirectory:
         return self.root / "gateway-port"
 
     @property
+    def runtime(self) -> Path:
+        """A file that says what runs the endpoints."""
+        return self.root / "runtime"
+
+    @property
     def owner(self) -> Owner | None:
         """The process that owns the directory now."""
         return owner_of(self.lock)

@@ -13,6 +13,7 @@ from controller.loading.schema import CONTROLLER, validate
 from controller.loading.sizes import size_in_bytes
 from controller.model.configuration import (
     APPEND_BUILDER,
+    AUTO,
     INDEX_USER,
     Access,
     CleanUp,
@@ -150,7 +151,8 @@ class _Values:
         if embedded := find(node, "embedded"):
             state = self._path(embedded, "state") or self._state.directory / f"embedded-{name}"
             port = find(embedded, "port")
-            return EmbeddedAccess(state, None if port is None else _whole(embedded, "port", default=0))
+            runtime = _text(embedded, "runtime") or AUTO
+            return EmbeddedAccess(state, None if port is None else _whole(embedded, "port", default=0), runtime)
         return KubeconfigAccess(self._path(node, "kubernetes", "kubeconfig"), _text(node, "kubernetes", "context"))
 
     def _registry(self, node: Node | None) -> RegistrySettings | None:

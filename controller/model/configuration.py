@@ -18,6 +18,9 @@ _USUAL = Limits()
 APPEND_BUILDER, DOCKER_BUILDER = BUILDERS = ("append", "docker")
 """How images get into a registry: layers are appended to the base there, or a Docker Engine builds and pushes."""
 
+AUTO, DOCKER, PROCESS = RUNTIMES = ("auto", "docker", "process")
+"""What runs the endpoints of an embedded target; `auto` is Docker if an Engine answers."""
+
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
@@ -98,6 +101,7 @@ class EmbeddedAccess:
 
     state: Path
     port: int | None = None
+    runtime: str = AUTO
 
 
 Access = KubeconfigAccess | InClusterAccess | EmbeddedAccess

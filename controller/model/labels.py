@@ -15,6 +15,16 @@ WORKLOAD = PREFIX + "workload"
 RECORD = PREFIX + "record"
 SERVICE_NAME = "kubernetes.io/service-name"
 
+# labels of containers
+STATE = PREFIX + "state"
+STATE_DIRECTORY = PREFIX + "state-directory"
+REPLICA = PREFIX + "replica"
+REPLICA_NAMESPACE = PREFIX + "namespace"
+REPLICA_INDEX = PREFIX + "index"
+REPLICA_TEMPLATE = PREFIX + "template"
+REPLICA_CREATED = PREFIX + "created"
+REPLICA_RESTARTS = PREFIX + "restarts"
+
 # annotations
 UNIT_NAME = PREFIX + "unit"
 VERSION = PREFIX + "version"

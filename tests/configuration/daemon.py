@@ -55,7 +55,8 @@ class Daemon:
         """With embedded targets, of which the first is the default one, and others as they are configured."""
         folder.mkdir(parents=True, exist_ok=True)
         made = cls(folder, free_port(), {name: free_port() for name in targets})
-        embedded = {name: {"embedded": {"port": port}, "default": name == targets[0]} for name, port in made.gateways.items()}
+        ways = {name: {"port": port, "runtime": "process"} for name, port in made.gateways.items()}
+        embedded = {name: {"embedded": way, "default": name == targets[0]} for name, way in ways.items()}
         document = {
             "format": 1,
             "state": {"directory": "state"},

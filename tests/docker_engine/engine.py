@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
 PATIENCE = 60.0
+STOPPED = "stopped"
+"""A file beside the socket: while it is there, a dockerd that ended is not the end, and comes back when the file goes."""
+
 _ROOT = Path(__file__).parents[2]
 _NUMBERS = count(1)
 _APART = ("unshare", "--pid", "--fork", "--kill-child", "--mount", "--mount-proc")
@@ -50,6 +54,20 @@ class Engine:
         assert done.returncode == 0, f"docker {arguments[0]}: {done.stdout[-3000:]}\n{done.stderr[-3000:]}"
         return done.stdout
 
+    @contextmanager
+    def stopped(self, how: signal.Signals = signal.SIGTERM) -> Iterator[None]:
+        """Without its dockerd, which a signal ends, as long as the block lasts; its data and its folder stay."""
+        mark = self.socket.with_name(STOPPED)
+        mark.touch()
+        dockerd = _process_in(self.socket)
+        os.kill(dockerd, how)
+        _until(lambda: not Path(f"/proc/{dockerd}").exists())
+        try:
+            yield
+        finally:
+            mark.unlink()
+            _until(self.answers)
+
     def _done(self, *arguments: str, timeout: float) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             ["docker", *arguments],
@@ -80,7 +98,8 @@ def running_engine(
     group = f"pointsman-docker-{os.getpid()}-{next(_NUMBERS)}"
     network = ["--network", *reaches] if containers else []
     disk = ["--size", size] if size else []
-    command = [*_APART, sys.executable, "-m", "tests.docker_engine.keeper", str(state), group, *disk, *network, "--"]
+    given = [str(state), str(short / STOPPED), group, *disk, *network, "--"]
+    command = [*_APART, sys.executable, "-m", "tests.docker_engine.keeper", *given]
     with (folder / "dockerd.log").open("wb") as log:
         keeper = subprocess.Popen(
             [*command, *_dockerd(state, short, group, containers), *options],
@@ -98,6 +117,24 @@ def running_engine(
         keeper.communicate(timeout=PATIENCE)
         shutil.rmtree(state, ignore_errors=True)
         shutil.rmtree(short, ignore_errors=True)
+
+
+def _process_in(socket: Path) -> int:
+    """The dockerd that has this socket; its own number is only good in its namespace."""
+    asked = f"unix://{socket}".encode()
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+            if words[0].endswith(b"dockerd") and asked in words:
+                return int(entry.name)
+    raise AssertionError(f"no dockerd has {socket}")
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline, "the Engine did not stop, or start, in time"
+        time.sleep(0.05)
 
 
 def _dockerd(state: Path, short: Path, group: str, containers: bool) -> list[str]:

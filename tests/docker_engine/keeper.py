@@ -1,4 +1,4 @@
-"""The first process of an Engine's namespaces: `... STATE GROUP [--size SIZE] [--network ADDRESS...] -- dockerd ...`.
+"""The first process of an Engine's namespaces: `... STATE STOPPED GROUP [--size SIZE] [--network ADDRESS...] -- dockerd ...`.
 
 Its standard input is a pipe that only the test's process holds open: the end of the one is the end of the other, however it
 came. Everything below ends with this process. Control groups do not, so they are removed at the end.
@@ -22,7 +22,7 @@ _RELAY = Path(__file__).with_name("relay.py")
 _PATIENCE = 30.0
 
 
-def main(state: str, group: str, *arguments: str) -> None:
+def main(state: str, stopped: str, group: str, *arguments: str) -> None:
     end = arguments.index("--")
     command = list(arguments[end + 1 :])
     given = list(arguments[:end])
@@ -30,13 +30,27 @@ def main(state: str, group: str, *arguments: str) -> None:
         _mount_disk(Path(state) / "data", given.pop(given.index("--size") + 1))
     if "--network" in given:
         command = _within_network(Path(state), given[given.index("--network") + 1 :], command)
-    dockerd = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     threading.Thread(target=_end_with_owner, daemon=True).start()
-    dockerd.wait()
+    _run_while_wanted(command, Path(stopped))
     _end_all()
     deadline = time.monotonic() + _PATIENCE
     while not control_groups.is_removed(group) and time.monotonic() < deadline:
         time.sleep(0.02)
+
+
+def _run_while_wanted(command: list[str], stopped: Path) -> None:
+    """Until dockerd ends without the file that says that it will be back."""
+    while True:
+        dockerd = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+        while os.waitpid(-1, 0)[0] != dockerd.pid:
+            continue  # somebody's orphan: unless it is waited for, it looks alive to the next dockerd
+        dockerd.returncode = 0
+        if not stopped.exists():
+            return
+        while stopped.exists():
+            with suppress(ChildProcessError):
+                os.waitpid(-1, os.WNOHANG)
+            time.sleep(0.02)
 
 
 def _end_with_owner() -> None:

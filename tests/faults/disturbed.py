@@ -73,7 +73,8 @@ class Disturbed:
         self._starts += 1
         up = [sys.executable, "-m", "controller", "-v", "up", "--committed", "--port", str(self._port)]
         limited = ["sh", "-c", f'ulimit -f {file_size}; exec "$@"', "sh", *up] if file_size else up
-        environment = {"PATH": os.environ["PATH"], "HOME": str(self._root), "POINTSMAN_KILL_AT": kill_at}
+        pinned = {name: os.environ[name] for name in ("PATH", "POINTSMAN_RUNTIME")}
+        environment = {**pinned, "HOME": str(self._root), "POINTSMAN_KILL_AT": kill_at}
         with (self._root / f"log-{self._starts}").open("wb") as log:
             command = [*limited, "--state", str(self.state.root), str(self.repository.root)]
             process = subprocess.Popen(command, cwd=_ROOT, env=environment, stdout=log, stderr=log)

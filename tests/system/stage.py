@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import httpx2
 
 from controller.cli.context import Place
+from controller.cli.runtime.choice import PROCESSES, Choice
 from controller.cli.serving import Served, Serving, serve
 from controller.embedded.state_directory import StateDirectory
 from controller.model.changes import Hold, Plan
@@ -112,9 +113,9 @@ class Stage:
 
 
 @contextmanager
-def staged(repository: Repository, state: Path) -> Iterator[Stage]:
+def staged(repository: Repository, state: Path, runtime: Choice = PROCESSES) -> Iterator[Stage]:
     """Serve what the repository's branch has committed; end every process afterwards, whatever happened."""
-    served = Served(Place(repository.root, StateDirectory(state)), committed=True)
+    served = Served(Place(repository.root, StateDirectory(state)), committed=True, runtime=runtime)
     try:
         with serve(served, _silent, _unheard) as serving, httpx2.Client(timeout=60.0, trust_env=False) as client:
             yield Stage(repository, serving, client)

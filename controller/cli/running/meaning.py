@@ -44,7 +44,7 @@ def _source_line(source: SourceSettings) -> str:
 
 def _target_line(target: TargetSettings) -> str:
     if isinstance(target.access, EmbeddedAccess):
-        return f"embedded, state in {target.access.state}"
+        return f"embedded, state in {target.access.state}, runtime {target.access.runtime}"
     if isinstance(target.access, InClusterAccess):
         reached = "the cluster around this pod"
     else:

@@ -58,14 +58,19 @@ class LogDirectory:
             with suppress(OSError):  # it is not empty
                 namespace.rmdir()
 
-    def rotate(self, log: Path) -> None:
-        """Move the newest bytes to the second file once the first has reached the limit; on a full disk it is only cut off."""
+    def rotate(self, log: Path) -> bool:
+        """Move the newest bytes to the second file once the first has reached the limit, and say whether it did.
+
+        On a full disk the first is only cut off.
+        """
         size = size_of(log)
-        if size >= self._limit:
-            with suppress(OSError):
-                _copy_part(log, log.with_name(log.name + _OLD), size - self._limit, self._limit)
-            with suppress(OSError):
-                os.truncate(log, 0)
+        if size < self._limit:
+            return False
+        with suppress(OSError):
+            _copy_part(log, log.with_name(log.name + _OLD), size - self._limit, self._limit)
+        with suppress(OSError):
+            os.truncate(log, 0)
+        return True
 
     def read(self, namespace: str, workload: str, *, lines: int | None = None) -> Iterator[LogLine]:
         """The last lines (or all) of each replica, replica after replica, the oldest replica first."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from controller.model import labels
 from controller.model.identity import content_hash
-from controller.model.images import OWN_DIRECTORY
+from controller.model.images import CODE_DIRECTORY, OWN_DIRECTORY
 from controller.model.objects import Object, at
 
 SHIM = f"{OWN_DIRECTORY}/shim.py"
@@ -27,7 +27,8 @@ class Probe:
 class ReplicaSpec:
     """One replica to run. `port` is the declared one, `backend` the port behind a shim.
 
-    `template` identifies the pod template: another hash means another replica. `grace` is in seconds.
+    `template` identifies the pod template: another hash means another replica. `grace` is in seconds. `limits`, `requests`
+    and `security` are the container's, as Kubernetes writes them; only containers keep them.
     """
 
     namespace: str
@@ -44,6 +45,11 @@ class ReplicaSpec:
     metadata: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
+    directory: str = CODE_DIRECTORY
+    limits: Mapping[str, str] = field(default_factory=dict)
+    requests: Mapping[str, str] = field(default_factory=dict)
+    security: Mapping[str, Any] = field(default_factory=dict)
+    non_root: bool = False
 
     @property
     def ports(self) -> tuple[int, ...]:
@@ -75,6 +81,11 @@ def replica_spec(deployment: Object) -> ReplicaSpec:
         metadata=(meta.get("annotations") or {}).get(labels.METADATA),
         labels=meta.get("labels") or {},
         annotations=meta.get("annotations") or {},
+        directory=container.get("workingDir") or CODE_DIRECTORY,
+        limits=at(container, "resources", "limits", default={}),
+        requests=at(container, "resources", "requests", default={}),
+        security=container.get("securityContext") or {},
+        non_root=bool(at(template, "spec", "securityContext", "runAsNonRoot", default=False)),
     )
 
 

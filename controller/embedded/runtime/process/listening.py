@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-_LISTEN = "0A"
+from controller.embedded.runtime.socket_table import listeners
+
 _TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 
 
@@ -21,14 +22,11 @@ def listening_ports(processes: Iterable[int]) -> frozenset[int]:
 
 
 def _listeners() -> Mapping[str, int]:
-    """Socket inode to port of every listening socket (columns: kernel's Documentation/networking/proc_net_tcp)."""
+    """Socket inode to port of every listening socket."""
     found = {}
     for table in _TABLES:
         with suppress(OSError):
-            for line in table.read_text().splitlines()[1:]:
-                columns = line.split()
-                if columns[3] == _LISTEN:
-                    found[columns[9]] = int(columns[1].rpartition(":")[2], 16)
+            found.update({each.inode: each.port for each in listeners(table.read_text())})
     return found
 
 

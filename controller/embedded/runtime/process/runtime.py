@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -137,10 +137,11 @@ class ProcessRuntime:
             raise NotStarted("ImagePullBackOff", f"cannot unpack {spec.image}: {error}") from error
 
 
-def end_all(replicas: Path) -> None:
-    """End every process that an earlier run left below a directory of replicas, whose cluster now runs something else."""
+def end_all(replicas: Path, but: Collection[Path] = ()) -> None:
+    """End every process that an earlier run left below a directory of replicas, and remove all but these directories."""
     for directory, record in read_records(replicas):
-        _end(directory, record)
+        if directory not in but:
+            _end(directory, record)
 
 
 def _end(directory: Path, record: ReplicaRecord | None) -> None:

@@ -10,8 +10,7 @@ from pathlib import Path
 from controller.embedded.runtime.process.environment import scripts
 from controller.embedded.runtime.process.places import Places
 from controller.model.ports import UnpackedImage
-
-METADATA_FILE = "valohai-metadata.json"
+from controller.render.metadata import FILE
 
 
 def prepare(directory: Path, unpacked: UnpackedImage, environment: Path, metadata: str | None) -> Places:
@@ -24,7 +23,7 @@ def prepare(directory: Path, unpacked: UnpackedImage, environment: Path, metadat
     places.temporary.mkdir(mode=0o700)
     _fill_home(places.home, environment, unpacked.packages)
     if metadata is not None:
-        _write_metadata(places.code / METADATA_FILE, metadata)
+        write_read_only(places.code / FILE, metadata)
     return places
 
 
@@ -61,7 +60,8 @@ def _fill_home(home: Path, environment: Path, packages: Path | None) -> None:
         (folder / script.name).symlink_to(environment / "bin" / script.name)
 
 
-def _write_metadata(file: Path, text: str) -> None:
+def write_read_only(file: Path, text: str) -> None:
+    """A file of our own, which its reader must not change."""
     file.unlink(missing_ok=True)
     file.write_text(text)
     file.chmod(0o444)

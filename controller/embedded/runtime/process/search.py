@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from controller.embedded.runtime.process.listening import listening_ports
 from controller.embedded.runtime.process.replica_process import ReplicaProcess
+from controller.embedded.runtime.socket_table import foreign_ports
 
 _FIRST = 0.5
 _GROWTH = 1.5
@@ -29,13 +30,5 @@ class PortSearch:
         self._pause *= _GROWTH
         self._next = time.monotonic() + self._pause
         found = listening_ports(process.members())
-        self.hint = foreign_ports(found, self._mapped)
+        self.hint = foreign_ports(found, {*self._mapped, *self._mapped.values()})
         return self._declared in found
-
-
-def foreign_ports(found: Iterable[int], mapped: Mapping[int, int]) -> str:
-    """A hint about ports that the server listens on although nobody asks there; empty without any."""
-    others = sorted(set(found) - set(mapped) - set(mapped.values()))
-    if not others:
-        return ""
-    return f"; it listens on port {', '.join(map(str, others))}: `port: {others[0]}` in valohai.yaml would say so"

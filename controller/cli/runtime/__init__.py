@@ -1,0 +1,1 @@
+"""Which runtime an embedded target has, and the parts that go with it."""

@@ -1,0 +1,1 @@
+"""Instances as containers of a Docker Engine, from their real base images."""

@@ -1,0 +1,60 @@
+"""What `--runtime` chooses where there is no Engine, or none that answers; tests/system/test_docker_runtime.py has one."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from controller.cli.runtime.choice import choose
+from controller.model.errors import Unavailable
+
+pytestmark = pytest.mark.contract
+
+
+def test_processes_are_chosen_without_a_look_for_an_engine() -> None:
+    assert choose("process", {"DOCKER_HOST": "ssh://nowhere.invalid"}).name == "process"
+
+
+def test_auto_takes_processes_where_no_engine_is_and_says_why(tmp_path: Path) -> None:
+    choice = choose("auto", {"DOCKER_HOST": f"unix://{tmp_path}/absent.sock"})
+    assert choice.name == "process"
+    assert choice.sentence == "endpoints run as processes of this machine: no Docker Engine answers"
+
+
+def test_auto_does_not_wait_for_an_engine_that_hangs(tmp_path: Path) -> None:
+    """Nothing is ever read from it: without a limit this test would not end."""
+    with socket.socket(socket.AF_UNIX) as hanging:
+        hanging.bind(str(tmp_path / "docker.sock"))
+        hanging.listen()
+        choice = choose("auto", {"DOCKER_HOST": f"unix://{tmp_path}/docker.sock"})
+    assert choice.name == "process"
+    assert "the Docker Engine did not answer" in choice.sentence
+
+
+def test_docker_without_an_engine_is_an_error_with_both_ways_out(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match="no Docker Engine answers") as refused:
+        choose("docker", {"DOCKER_HOST": f"unix://{tmp_path}/absent.sock"})
+    assert refused.value.hint is not None
+    assert refused.value.hint.startswith("start Docker; ")
+    assert refused.value.hint.endswith("; or run processes: --runtime process")
+
+
+@pytest.mark.parametrize("command", [["up"], ["apply", "--once"], ["demo"]])
+def test_each_command_says_so_and_ends_with_one(command: list[str], tmp_path: Path) -> None:
+    environment = {**os.environ, "POINTSMAN_RUNTIME": "docker", "DOCKER_HOST": f"unix://{tmp_path}/absent.sock"}
+    environment |= {"XDG_STATE_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-m", "controller", *command],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "error: no Docker Engine answers\nhint: start Docker" in done.stderr
