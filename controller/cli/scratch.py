@@ -8,14 +8,14 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
 import controller
 from controller.cli.context import Place, environment, state_home
-from controller.cli.runtime.leftovers import remove_containers
+from controller.cli.runtime.leftovers import remove_containers, remove_images
 from controller.cli.scratch_history import HISTORY, Step
 from controller.dockerd.engine import LateEngine
 from controller.embedded.lock import OwnerLock
@@ -99,9 +99,9 @@ def _claim(home: Path) -> tuple[OwnerLock, Scratch]:
 def _remove(copy: Scratch) -> None:
     """The copy, its state, and the processes and containers that a killed demo has left running."""
     end_all(copy.state.run / "replicas")
-    engine = LateEngine(environment())
-    remove_containers(copy.state, engine)
-    engine.close()
+    with closing(LateEngine(environment())) as engine:
+        remove_containers(copy.state, engine)
+        remove_images(copy.state, engine)
     _remove_directory(copy.state.root)
     _remove_directory(copy.directory)
 
