@@ -68,7 +68,7 @@ def test_unneeded_images_go_once_and_a_kill_between_two_changes_nothing(stage: S
             stage.until_applied(stage.repository.commit({version_file(version): None}))
         before = tags(stage)
         eventually(lambda: are_due(stage, 2), lambda: f"{memory(stage)}\n{stage.log()}")
-        eventually(lambda: "REGISTRY_STORAGE_DELETE_ENABLED" in stage.log())
+        eventually(lambda: "REGISTRY_STORAGE_DELETE_ENABLED=true" in stage.logs[-1].read_text(), stage.log)
         assert tags(stage) == before
 
         def kill_before_the_second(method: str, path: str, before: int) -> Fault | None:
