@@ -14,9 +14,12 @@ _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_asci
 
 
 def content_hash(value: Any, length: int = 64) -> str:
-    """Hex sha256 over canonical JSON: the same value gives the same text on every machine."""
+    """Hex sha256 over canonical JSON: the same value gives the same text on every machine.
+
+    Names in git may be no text; they are refused later, by name.
+    """
     text = _CANONICAL.encode(value)
-    return hashlib.sha256(text.encode()).hexdigest()[:length]
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:length]
 
 
 def without_accents(text: str) -> str:

@@ -53,14 +53,9 @@ class Containerd:
 
     def unpacked(self, chain: str) -> list[Path]:
         """What each layer of a chain of layers has put on the disk, from the base up."""
-        key = f"view-{next(_NUMBERS)}"
-        self.run("snapshots", "view", key, chain)
-        try:
-            mount = self.run("snapshots", "mounts", "/nowhere", key)
-        finally:
-            self.run("snapshots", "rm", key)
-        options = mount.split("lowerdir=")[1].split(",")[0].split()[0]
-        return [Path(path) for path in reversed(options.split(":"))]
+        mounts = json.loads(self.run("snapshots", "view", "--mounts", f"view-{next(_NUMBERS)}", chain))
+        layers = next(option for option in mounts[0]["Options"] if option.startswith("lowerdir="))
+        return [Path(path) for path in reversed(layers.removeprefix("lowerdir=").split(":"))]
 
     def run(self, *arguments: str) -> str:
         """A command of containerd's client, which must succeed; what it prints."""

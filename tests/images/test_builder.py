@@ -80,6 +80,12 @@ def test_declared_file_cannot_be_a_directory_too(tmp_path: Path, path: str) -> N
         builder_at(tmp_path).build(spec_of(files={path: in_code("models/net.bin")}), CODE, silent)
 
 
+def test_name_that_is_no_text_is_refused_by_name(tmp_path: Path) -> None:
+    code = MemoryCode({"caf\udce9.py": b""})
+    with pytest.raises(Stalled, match=r"caf\\udce9\.py.* its name is not UTF-8"):
+        builder_at(tmp_path).build(spec_of(code), code, silent)
+
+
 @pytest.mark.parametrize("path", ["../../etc/passwd", "/etc/passwd", "a/.wh.b"])
 def test_declared_path_cannot_leave_the_code(tmp_path: Path, path: str) -> None:
     with pytest.raises(Stalled, match="cannot be in an image"):
