@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from drawn_secrets import SECRETS, private_key
@@ -11,6 +12,7 @@ from image_examples import CODE, MemoryCode, builder_at, in_code, silent, spec_o
 from registry_images import PROJECT, builder_for, spec_for, tree_at
 from registry_server import Registry
 
+from controller.images.docker.pushing import PushingBuilder
 from controller.model.errors import Stalled
 from controller.model.images import BuildTerms
 
@@ -31,6 +33,18 @@ def test_a_secret_in_the_code_is_refused_and_nothing_is_pushed(registry: Registr
         assert TOKEN not in str(told.value) + str(told.value.hint)
         assert registry.tags(PROJECT) == []
         assert not (registry.storage / "docker/registry/v2/repositories/pointsman").exists()
+
+
+def test_nor_does_an_engine_that_pushes_get_to_see_it(registry: Registry, tmp_path: Path) -> None:
+    def connect() -> NoReturn:
+        raise AssertionError("nothing is asked of an Engine for an image that is refused")
+
+    push, pull = f"{registry.url}/pointsman", f"{registry.address}/pointsman"
+    mirrors = {"docker.io": registry.url}
+    made = PushingBuilder(push, pull, tmp_path / "cache", connect=connect, mirrors=mirrors)
+    with made as builder, pytest.raises(Stalled, match=r"app/settings\.py:2 holds a Hugging Face token"):
+        builder.build(spec_for(registry, LEAKY), LEAKY, silent)
+    assert registry.tags(PROJECT) == []
 
 
 def test_a_word_in_git_allows_it_without_another_key_or_look(registry: Registry, tmp_path: Path) -> None:
