@@ -78,7 +78,7 @@ def running_containerd() -> Iterator[Containerd]:
     group = f"pointsman-containerd-{os.getpid()}-{next(_NUMBERS)}"
     config = place / "config.toml"
     config.write_text(_CONFIG.format(place=place, unused=json.dumps(["io.containerd.grpc.v1.cri", *_UNUSED])))
-    keep = [*_APART, sys.executable, "-m", "tests.docker_engine.keeper", str(place), group, "--"]
+    keep = [*_APART, sys.executable, "-m", "tests.docker_engine.keeper", str(place), str(place / "stopped"), group, "--"]
     with (place / "log").open("wb") as log:
         keeper = subprocess.Popen(
             [*keep, "containerd", "--config", str(config)],
