@@ -19,6 +19,8 @@ from controller.model.ports import CodeReader, ImageBuilder, Progress
 
 RETRY = 15.0
 """Seconds until a build that failed for a passing reason is tried again."""
+TRUSTED = 1200.0
+"""Seconds: an image that nobody asked for so long may have been cleaned up by whoever led meanwhile. Passes ask more often."""
 _log = logging.getLogger(__name__)
 
 _Place = tuple[str, str]
@@ -38,13 +40,14 @@ class _Failed:
 
 
 class Builds:
-    """What is known of each image. "It exists" is remembered until a person asks to look again, "it is missing" never."""
+    """What is known of each image. "It exists" is remembered while it is asked for, "it is missing" never."""
 
     def __init__(self, progress: Progress, observer: Observer = unobserved, workers: int = 2) -> None:
         self._jobs = Background("build", workers)
         self._lock = threading.Lock()
         self._built: dict[_Place, Image] = {}
         self._doubted: set[_Place] = set()
+        self._asked: dict[_Place, float] = {}
         self._failed: dict[_Place, _Failed] = {}
         self._waiting: dict[_Place, dict[tuple[UnitKey, Callable[[UnitKey], None]], None]] = defaultdict(dict)
         self._progress = progress
@@ -54,6 +57,8 @@ class Builds:
         """Built, failed, or None: missing, and maybe being built. What waits for its build is not looked for meanwhile."""
         place = _place(spec)
         with self._lock:
+            if self._is_long_ago(place):
+                self._doubted.add(place)
             known, is_doubted = self._built.get(place), place in self._doubted
             failed = self._failed.get(place)
         if known and not is_doubted:
@@ -119,6 +124,12 @@ class Builds:
         else:
             self._saw(_place(spec), image)
             self._observer(Step.BUILD_FINISHED)
+
+    def _is_long_ago(self, place: _Place) -> bool:
+        """Whether nobody asked for the place lately; it is asked for now."""
+        now = time.monotonic()
+        last, self._asked[place] = self._asked.get(place, now), now
+        return now - last > TRUSTED
 
     def _saw(self, place: _Place, image: Image | None) -> None:
         with self._lock:

@@ -1,7 +1,7 @@
 """Deletes the images of one registry that nothing has needed for as long as its configuration says.
 
-In doubt nothing goes: every target of the registry must be led and known whole, every source that may declare the project
-must have been read just now, and what is needed is gathered again before each deletion.
+In doubt nothing goes: every target of the registry must be known whole and its first one led, every source that may declare
+the project must have been read just now, and what is needed is gathered again before each deletion.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from controller.engine.needed_images import DeclaredImages
 from controller.engine.retry import told
 from controller.engine.sources import Publication
 from controller.engine.target_loop import TargetLoop
+from controller.engine.targets import RESTING
 from controller.model.clean_up import Judgement, Memory, Needed, Seen, Unneeded
 from controller.model.diagnostics import PROJECT
-from controller.model.errors import PointsmanError
+from controller.model.errors import PointsmanError, Waiting
 from controller.model.ports import ClusterClient, ImageShelf
 from controller.plan.clean_up import candidates, is_due, judge
 from controller.state.unneeded import UnneededImages
@@ -154,5 +155,10 @@ def describe(item: Unneeded) -> str:
 
 
 def _named(loops: tuple[TargetLoop, ...]) -> frozenset[str]:
-    """What anything on the registry's targets names."""
+    """What anything on the registry's targets names. Raises Waiting where another process leads the first of them.
+
+    One of them is enough to tell who cleans; were it all, nobody would where two processes share them.
+    """
+    if not loops[0].target.leads():
+        raise Waiting(f"another process leads target {loops[0].target.name}", after=RESTING)
     return frozenset().union(*(loop.named_digests() for loop in loops))

@@ -26,7 +26,7 @@ from controller.engine.sources import Publication, changed_first
 from controller.engine.steps import Observer
 from controller.engine.targets import RESTING, Target
 from controller.model import labels
-from controller.model.errors import PointsmanError, Stalled, Unavailable, Waiting
+from controller.model.errors import PointsmanError, Stalled, Unavailable
 from controller.model.identity import UnitKey
 from controller.model.objects import annotation
 from controller.model.ports import HistoryStore
@@ -142,10 +142,8 @@ class TargetLoop:
     def named_digests(self) -> frozenset[str]:
         """Every digest that a record or a workload of ours on the target names.
 
-        Raises Waiting where another process leads there, and Unavailable unless all of it is known now.
+        Raises Unavailable unless all of it is known now, which is so whoever leads there.
         """
-        if not self.target.leads():
-            raise Waiting(f"another process leads target {self.target.name}", after=RESTING)
         if not self._cache.complete:
             raise Unavailable(f"target {self.target.name}: its objects are not all known yet")
         for error in self._cache.errors():

@@ -221,3 +221,51 @@ def test_a_place_for_images_that_cannot_be_read_is_that_images_trouble_alone() -
         assert "permission denied" in state.message
     finally:
         builds.close()
+
+
+class Registry:
+    """Has an image until somebody deletes it; may be out of reach."""
+
+    def __init__(self) -> None:
+        self.image: Image | None = Image(SPEC.key, "reference", "digest")
+        self.looks, self.is_down = 0, False
+
+    def find(self, spec: ImageSpec) -> Image | None:
+        self.looks += 1
+        if self.is_down:
+            raise Unavailable("the registry does not answer")
+        return self.image
+
+    def build(self, spec: ImageSpec, code: CodeReader, progress: Progress) -> Image:
+        raise AssertionError("nobody asked for a build")
+
+
+def test_an_image_that_nobody_asked_for_in_a_while_is_looked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process may have led meanwhile, and cleaned up."""
+    builds, registry = Builds(lambda *_: None), Registry()
+    kept = registry.image
+    try:
+        assert [builds.state(SPEC, registry) for _ in range(3)] == [kept] * 3
+        assert registry.looks == 1
+        monkeypatch.setattr("controller.engine.builds.TRUSTED", -1.0)
+        registry.is_down = True
+        assert builds.state(SPEC, registry) == kept, "what cannot be looked for counts as it was"
+        monkeypatch.setattr("controller.engine.builds.TRUSTED", 1200.0)
+        registry.is_down, registry.image = False, None
+        assert builds.state(SPEC, registry) is None, "it stays in doubt until it was looked for"
+    finally:
+        builds.close()
+
+
+def test_an_image_that_was_deleted_is_looked_for_again_and_others_are_not() -> None:
+    builds, registry = Builds(lambda *_: None), Registry()
+    other = replace(SPEC, repository="acme/other")
+    try:
+        for spec in (SPEC, other):
+            assert builds.state(spec, registry)
+        builds.doubt(SPEC.repository, (SPEC.tag, "v-unknown"))
+        registry.image = None
+        assert builds.state(other, registry) is not None
+        assert builds.state(SPEC, registry) is None
+    finally:
+        builds.close()

@@ -145,11 +145,11 @@ def test_a_target_that_is_not_known_whole_or_led_elsewhere_stops_everything(worl
             replace(world, controller=restarted).clean_up().round(later)
     west.lost.clear()
     assert soon(lambda: not world.controller.target_errors())
-    world.leading.remove("west")
-    with pytest.raises(Waiting, match="another process leads target west"):
+    world.leading.remove("east")
+    with pytest.raises(Waiting, match="another process leads target east"):
         world.clean_up().round(later)
     assert world.tags() == before
-    world.leading.add("west")
+    world.leading.symmetric_difference_update({"east", "west"})
     assert world.clean_up().round(later) == ()
     assert len(world.tags()) == 1
 
