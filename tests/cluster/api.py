@@ -24,7 +24,7 @@ class Api:
             method, path, header_params={"Accept": "application/json"}, body=body, auth_settings=["BearerToken"]
         )
         asked[2]["Content-Type"] = kind
-        answer = self._connection.call_api(*asked, _request_timeout=30)
+        answer = self._connection.call_api(*asked, _request_timeout=120)
         data = answer.read()
         return answer.status, _parsed(data)
 

@@ -21,7 +21,7 @@ from tests.cluster import control_groups, network
 from tests.cluster.layout import CLAIMS, INDICES, Layout
 
 _STATES = Path("/var/tmp")
-_PATIENCE = 30.0
+_PATIENCE = 120.0
 
 
 @dataclass(frozen=True)

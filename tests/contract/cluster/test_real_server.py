@@ -44,7 +44,7 @@ def account(testbed: Testbed, client: KubernetesClient, namespace: str, tmp_path
     client.apply(samples.service_account(namespace))
     request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 600}}
     path = f"/api/v1/namespaces/{namespace}/serviceaccounts/sample/token"
-    response = client.exchange.connection.send("POST", path, read_timeout=30, body=json.dumps(request).encode())
+    response = client.exchange.connection.send("POST", path, read_timeout=120, body=json.dumps(request).encode())
     token = json.loads(response.data)["status"]["token"]
     cluster = yaml.safe_load(testbed.kubeconfig.read_text())["clusters"][0]["cluster"]
     given = cluster.get("certificate-authority-data")
@@ -138,7 +138,7 @@ def test_a_version_from_long_ago_is_too_old_to_watch(testbed: Testbed, client: K
             pass
         _wait_until_it_answers(client)
     with pytest.raises(Conflict):
-        next(client.watch("ConfigMap", "1", timeout=30))
+        next(client.watch("ConfigMap", "1", timeout=120))
 
 
 def _wait_until_it_answers(client: KubernetesClient) -> None:
