@@ -19,7 +19,7 @@ from pathlib import Path
 from tests.cluster import control_groups
 
 _RELAY = Path(__file__).with_name("relay.py")
-_PATIENCE = 120.0
+_PATIENCE = 30.0
 
 
 def main(state: str, stopped: str, group: str, *arguments: str) -> None:
