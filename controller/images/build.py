@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from controller.images.layers import ROOT, Layer, LayerKind
 from controller.images.layerstore import Find, LayerStore, Make
+from controller.images.read_once import SmallFiles
 from controller.images.secrets.code import Scanned
 from controller.images.sizes import FOR_THIS_MACHINE, Sizes
 from controller.model.images import ImageSpec
@@ -23,11 +24,19 @@ def nobody(_input: str) -> Layer | None:
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class CodeMemory:
+    """What a builder remembers of the code that it has seen: most files of the next commit are the same."""
+
+    files: SmallFiles = field(default_factory=SmallFiles)
+    scanned: Scanned = field(default_factory=Scanned)
+
+
 class Build:
     """What every kind of layer needs to be made. `owner` gets the code directory, which its server may write to.
 
     `leaves` says whether the image goes where others can read it, `sizes` how large its parts may be; `find` knows layers
-    that were made elsewhere, `scanned` files that were looked through for secrets before.
+    that were made elsewhere, `memory` is of the builds before.
     """
 
     def __init__(
@@ -40,14 +49,14 @@ class Build:
         *,
         leaves: bool = True,
         find: Find = nobody,
-        scanned: Scanned | None = None,
+        memory: CodeMemory | None = None,
         sizes: Sizes = FOR_THIS_MACHINE,
     ) -> None:
         self.spec = spec
         self.code = code
         self.progress = progress
         self.leaves = leaves
-        self.scanned = scanned or Scanned()
+        self.memory = memory or CodeMemory()
         self.sizes = sizes
         self._store = store
         self._owner = owner

@@ -26,7 +26,7 @@ def code_layer(build: Build) -> Layer:
 
     Raises `Stalled` for a secret that may not leave this machine; one in an image that stays is a warning.
     """
-    spec, code = build.spec, ReadOnce(build.code)
+    spec, code = build.spec, ReadOnce(build.code, build.memory.files)
     declared = sorted(layer_path(CODE_DIRECTORY, normalised(path)) for path in spec.files)
 
     def make(_scratch: Path) -> Contents:
@@ -35,7 +35,7 @@ def code_layer(build: Build) -> Layer:
         members = [_member(e, code) for e in entries]
         require_disjoint([*declared, *(m.path for m in members)])
         warnings = tuple(_pointers(entries, code))
-        findings = tuple(secrets_in(filter(_is_source, build.entries), code, build.scanned))
+        findings = tuple(secrets_in(filter(_is_source, build.entries), code, build.memory.scanned))
         return Contents(CODE_DIRECTORY, members, compressed=True, warnings=warnings, findings=findings)
 
     tree = [spec.code.path, [list(entry) for entry in spec.code.entries]]

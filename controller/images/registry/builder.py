@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from controller.images.assembly import own_layers
 from controller.images.base import port_complaint, restricted_complaint
-from controller.images.build import Build
+from controller.images.build import Build, CodeMemory
 from controller.images.cleaning import ImageCleaner
 from controller.images.durable import disk_errors, exclusive
 from controller.images.files import FileCache
@@ -33,7 +33,6 @@ from controller.images.registry.registries import Registries
 from controller.images.registry.related import IMAGE, RelatedImages, image_document
 from controller.images.registry.session import FIRST_PAUSE, Tick
 from controller.images.registry.shelf import Shelf
-from controller.images.secrets.code import Scanned
 from controller.images.sizes import Sizes
 from controller.images.stored import checked_layers
 from controller.model.configuration import PackageIndex
@@ -85,7 +84,7 @@ class RegistryBuilder:
         self._installer = Installer(environment=environment, cache=cache / "uv", indexes=indexes)
         self._bases = Bases(cache)
         self._known = Known()
-        self._scanned = Scanned()
+        self._memory = CodeMemory()
         same = {self._pull.partition("/")[0]: self._location.url}
         names = same | dict(mirrors or {})
         self._registries = Registries(names, credentials or Credentials(), verify=verify, first_pause=first_pause)
@@ -145,7 +144,7 @@ class RegistryBuilder:
         client = RegistryClient(self._registries.session(self._location), tick)
         related = RelatedImages(client, self._repository(spec), spec.related, self._bases)
         find, owner = related.layer, base.base.owner
-        build = Build(spec, code, self._store, progress, owner, find=find, scanned=self._scanned, sizes=self._sizes)
+        build = Build(spec, code, self._store, progress, owner, find=find, memory=self._memory, sizes=self._sizes)
         layers = own_layers(build, self._files, self._installer, lambda: find_python(self._bases, base, spec.platform))
         self._sizes.require_image(spec, base.base.layers, layers)
         self._publish(build, base, layers, partial(progress, f"pushing {spec.name or spec.tag}"))
