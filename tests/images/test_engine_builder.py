@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,9 +20,10 @@ from image_examples import CODE, MemoryCode, in_code, silent
 from registry_server import Registry
 
 from controller.dockerd.engine import LateEngine
+from controller.dockerd.unstarted import PREFIX
 from controller.images.docker.cleaning import EngineCleaner
 from controller.model.errors import Stalled, Transient, Unavailable
-from tests.docker_engine.engine import Engine
+from tests.docker_engine.engine import Engine, running_engine
 
 pytestmark = pytest.mark.contract
 
@@ -225,10 +231,85 @@ def test_an_image_that_runs_is_not_removed(
     connect().api.remove_container(container)
 
 
+def test_containers_that_killed_builds_have_left_are_removed(connect: LateEngine, registry: Registry, tmp_path: Path) -> None:
+    image = engine_builder(connect, tmp_path).build(engine_spec(registry), CODE, silent)
+    api = connect().api
+    left = api.create_container(image.digest, name=f"{PREFIX}0")["Id"]
+    other = api.create_container(image.digest, name=f"of-somebody-{PREFIX}1")["Id"]
+    cleaner = EngineCleaner(connect, PLACE, tmp_path / "layout", tmp_path / "cache")
+    cleaner.remove_unnamed([image.reference], 0.0)
+    assert {found["Id"] for found in api.containers(all=True)} == {left, other}
+    cleaner.remove_unnamed([image.reference], 1e12)
+    assert {found["Id"] for found in api.containers(all=True)} == {other}
+    api.remove_container(other)
+
+
 def test_a_missing_engine_hinders_no_clean_up_of_the_disk(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     late = LateEngine({"DOCKER_HOST": f"unix://{tmp_path}/none.sock"})
     EngineCleaner(late, PLACE, tmp_path / "layout", tmp_path / "cache").remove_unnamed([], 1e12)
     assert "cannot clean up the Docker Engine's images: no Docker Engine answers" in caplog.text
+
+
+KILLED = """\
+import os, signal, sys
+from pathlib import Path
+sys.path[:0] = sys.argv[1:3]
+from engine_images import engine_builder
+from image_examples import CODE, spec_of
+from controller.dockerd.engine import LateEngine
+
+seen = 0
+
+def progress(what, done, total):
+    global seen
+    seen += 1
+    if what.startswith(sys.argv[6]) and seen >= int(sys.argv[7]):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+spec = spec_of(CODE, repository=sys.argv[4], base=sys.argv[5], command="python killed.py", shim=True)
+engine_builder(LateEngine(dict(os.environ)), Path(sys.argv[3])).build(spec, CODE, progress)
+"""
+
+
+@pytest.mark.parametrize(("what", "times"), [("sending the layer own", 1), ("build", 4)])
+def test_killed_anywhere_there_is_no_name_and_the_next_build_finishes(
+    docker_engine: Engine, connect: LateEngine, registry: Registry, tmp_path: Path, what: str, times: int
+) -> None:
+    here = Path(__file__)
+    spec = engine_spec(registry, command="python killed.py", shim=True)
+    arguments = [str(here.parents[2]), str(here.parent), str(tmp_path), spec.repository, spec.base, what, str(times)]
+    environment = {**os.environ, **docker_engine.environment}
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, *arguments], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    builder = engine_builder(connect, tmp_path)
+    assert builder.find(spec) is None
+    image = builder.build(spec, CODE, silent)
+    assert builder.find(spec) == image
+    assert {"opt/pointsman/shim.py", "valohai/code/bin/start"} <= filesystem(connect(), image.digest).keys()
+
+
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # the SDK's own, of a connection that it cannot make
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_engine_that_ends_in_the_middle_is_waited_for(registry: Registry, tmp_path: Path) -> None:
+    socket, spec = tmp_path / "docker.sock", engine_spec(registry)
+    late = LateEngine({"DOCKER_HOST": f"unix://{socket}"})
+    builder = engine_builder(late, tmp_path)
+    with ExitStack() as first:
+        socket.symlink_to(first.enter_context(running_engine(tmp_path / "first")).socket)
+
+        def end(what: str, done: int, total: int) -> None:
+            if what.startswith("sending"):
+                first.close()
+
+        with pytest.raises(Unavailable, match="Docker Engine"):
+            builder.build(spec, CODE, end)
+    socket.unlink()
+    with running_engine(tmp_path / "second") as second:
+        socket.symlink_to(second.socket)
+        assert builder.build(spec, CODE, silent) == builder.find(spec)
+    late.close()
 
 
 def _local_base(engine: Engine, tag: str, folder: Path) -> str:

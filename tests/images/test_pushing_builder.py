@@ -125,12 +125,12 @@ def test_the_engine_shows_the_controllers_login(connect: LateEngine, guarded: Re
 
 def test_a_refused_push_says_how_to_log_in(connect: LateEngine, registry: Registry, tmp_path: Path) -> None:
     with running_proxy(registry.address) as proxy:
-        body = json.dumps({"errors": [{"code": "UNAUTHORIZED", "message": "authentication required"}]}).encode()
-        json_type = {"content-type": "application/json"}
-        proxy.choose = lambda method, path, before: Fault(401, json_type, body) if method == "POST" else None
+        wanted = Fault(401, {"www-authenticate": 'Basic realm="test"'})
+        proxy.choose = lambda method, path, before: wanted if path == "/v2/" else None
         builder = pushing(proxy, tmp_path / "cache", connect)
-        with builder, pytest.raises(Forbidden, match=r"cannot push the image of .*: unauthorized") as caught:
-            builder.build(spec_at(proxy, command="python refused.py"), CODE, silent)
+        spec = spec_at(proxy, command="python refused.py", base=f"{registry.address}/library/python:3.11")
+        with builder, pytest.raises(Forbidden, match=r"cannot push the image of .*: no basic auth credentials") as caught:
+            builder.build(spec, CODE, silent)
     assert "docker login" in (caught.value.hint or "")
     assert registry.tags(PROJECT) == []
 

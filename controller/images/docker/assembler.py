@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 from controller.dockerd.connection import engine_errors
 from controller.dockerd.images import find_image
 from controller.dockerd.streams import read_stream
+from controller.dockerd.unstarted import unstarted_container
 from controller.images.docker.context import context
 from controller.images.docker.steps import Steps
 from controller.images.layers import Layer
@@ -76,14 +77,9 @@ class Assembler:
 
         No instruction of a Dockerfile is carried out for it: neither the parent's `ONBUILD`, nor one that a value could break.
         """
-        api = self._client.api
-        with self._kept(parent), engine_errors(self._attempt):
-            # Without a working directory of its own the parent's would be made, and that would be a layer.
-            container = api.create_container(parent, command=["none"], entrypoint=[], working_dir="/")["Id"]
-            try:
-                return str(api.commit(container, conf=dict(config))["Id"])
-            finally:
-                api.remove_container(container, v=True, force=True)
+        client, attempt = self._client, self._attempt
+        with self._kept(parent), unstarted_container(client, parent, attempt) as container, engine_errors(attempt):
+            return str(client.api.commit(container, conf=dict(config))["Id"])
 
     @contextmanager
     def _kept(self, parent: str) -> Iterator[None]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from controller.dockerd.connection import Connect, engine_errors
 from controller.dockerd.images import find_image, remove_image
+from controller.dockerd.unstarted import remove_unstarted
 from controller.images.cleaning import ImageCleaner
 from controller.images.docker.steps import Steps
 from controller.images.layerstore import UNKEPT
@@ -46,6 +47,7 @@ class EngineCleaner:
             names = [name for name, image in self._named(client) if image not in kept and _named_at(client, image) < before]
             gone = [name for name in names if remove_image(client, name)]
             self._steps.remove(client, before)
+            remove_unstarted(client, before)
         except PointsmanError as error:
             _LOG.warning("cannot clean up the Docker Engine's images: %s", error.message)
         else:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from controller.dockerd.connection import engine_errors
+from controller.dockerd.unstarted import unstarted_container
 from controller.images.base import Base
 from controller.images.docker.bases import EngineBase
 from controller.images.installer import Python
@@ -35,8 +36,8 @@ def find_python(client: DockerClient, notes: Notes, found: EngineBase, platform:
     """The Python that wheels are for. Raises `Stalled` for an image without one."""
     noted = notes.note(found.id, _NOTE)
     if noted is None:
-        with _container(client, found.id) as files:
-            noted = _ask(files, found.base, platform)
+        with unstarted_container(client, found.id, _ATTEMPT) as container:
+            noted = _ask(_Files(client, container), found.base, platform)
         notes.remember(found.id, _NOTE, noted)
     return python_for(noted, platform)
 
@@ -81,17 +82,6 @@ class _Files:
             finally:
                 for _ in stream:
                     pass
-
-
-@contextmanager
-def _container(client: DockerClient, image: str) -> Iterator[_Files]:
-    with engine_errors(_ATTEMPT):
-        container = client.api.create_container(image, command=["none"], entrypoint=[], working_dir="/")["Id"]
-    try:
-        yield _Files(client, container)
-    finally:
-        with engine_errors(_ATTEMPT):
-            client.api.remove_container(container, v=True, force=True)
 
 
 def _ask(files: _Files, base: Base, platform: str) -> dict[str, Any]:
