@@ -11,12 +11,14 @@ from pathlib import Path
 from controller.cli.context import Place, cluster_client, environment
 from controller.cli.finality import follows_branch
 from controller.cli.profile import embedded_profile
-from controller.cli.runtime.kept import kept_runtime
-from controller.cli.runtime.parts import image_builder
+from controller.cli.runtime.choice import expected
+from controller.cli.runtime.kept import KeptRuntime, kept_runtime
+from controller.cli.runtime.parts import PLACE, image_builder
 from controller.cli.secrets_ahead import in_builds
 from controller.cli.tree import working_directory
 from controller.dockerd.engine import LateEngine
 from controller.embedded.secrets import SecretFiles
+from controller.embedded.state_directory import StateDirectory
 from controller.embedded.store import EmbeddedStore
 from controller.engine.builds import Builds
 from controller.engine.cache import TargetCache
@@ -31,6 +33,7 @@ from controller.images.registry.granted_bases import ANY_BASE, BaseGrants
 from controller.loading.loader import load
 from controller.model.changes import Plan
 from controller.model.clean_up import Outlook
+from controller.model.configuration import DOCKER
 from controller.model.declared import DeclaredState, Deployment
 from controller.model.diagnostics import ordered
 from controller.model.identity import UnitKey
@@ -78,11 +81,21 @@ def preview(place: Place, now: float) -> Preview:
     """Plan every unit of the working directory against its target, which is only read."""
     is_new = place.state.owner is None and not place.state.store.is_dir()
     state = place.state
+    kept = _expected(state) if is_new else kept_runtime(state)
     with _empty_target(place) if is_new else cluster_client(place) as client, closing(LateEngine(environment())) as engine:
-        builder = image_builder(kept_runtime(state), state, engine, None, allow_file_urls=True)
-        target = Target(embedded_profile(state), client, builder, lambda: ())
+        builder = image_builder(kept, state, engine, None, allow_file_urls=True)
+        target = Target(embedded_profile(state, runtime=kept), client, builder, lambda: ())
         made = plans_for(place, lambda _: Previewed(target, TargetCache.listed(client), lambda _: True), now)
     return replace(made, is_new=is_new)
+
+
+def _expected(state: StateDirectory) -> KeptRuntime:
+    """The runtime with which this would be served for the first time."""
+    choice = expected(environment())
+    if choice.client is None:
+        return kept_runtime(state)
+    choice.client.close()
+    return KeptRuntime(DOCKER, choice.platform, PLACE)
 
 
 def plans_for(place: Place, look: Callable[[DeclaredState], Previewed], now: float) -> Preview:

@@ -15,9 +15,9 @@ DRAIN_SECONDS = 2.0
 """The gateway stops sending the moment a route moves; what is in flight then is also waited for when a replica ends."""
 
 
-def embedded_profile(state: StateDirectory, url: str | None = None) -> TargetProfile:
-    """The profile of the embedded target, with the runtime that it has now or had last; `url` None: the last gateway's."""
-    kept = kept_runtime(state)
+def embedded_profile(state: StateDirectory, url: str | None = None, runtime: KeptRuntime | None = None) -> TargetProfile:
+    """The profile of the embedded target; without `url` and `runtime`, those that it has now or had last."""
+    kept = runtime or kept_runtime(state)
     return TargetProfile(
         name="embedded",
         kind="embedded",

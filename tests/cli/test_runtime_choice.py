@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.cli.runtime.choice import choose
+from controller.cli.runtime.choice import choose, is_local
 from controller.model.errors import Unavailable
 
 pytestmark = pytest.mark.contract
@@ -42,6 +42,20 @@ def test_docker_without_an_engine_is_an_error_with_both_ways_out(tmp_path: Path)
     assert refused.value.hint is not None
     assert refused.value.hint.startswith("start Docker; ")
     assert refused.value.hint.endswith("; or run processes: --runtime process")
+
+
+@pytest.mark.parametrize(
+    ("address", "local"),
+    [
+        ("http+docker://localhost", True),
+        ("http://127.0.0.1:2375", True),
+        ("https://[::1]:2376", True),
+        ("http+docker://ssh", False),
+        ("https://docker.example.com:2376", False),
+    ],
+)
+def test_an_engine_elsewhere_publishes_its_ports_elsewhere(address: str, local: bool) -> None:
+    assert is_local(address) is local
 
 
 @pytest.mark.parametrize("command", [["up"], ["apply", "--once"], ["demo"]])

@@ -18,7 +18,7 @@ from controller.model.secret import Secret
 from tests.docker_engine.engine import Engine
 from tests.embedded.containers.cluster import containers_of, remove_all
 from tests.system.load import Load, version_agrees
-from tests.system.repository import ENDPOINT, Repository, path
+from tests.system.repository import ENDPOINT, Repository, path, version_file
 from tests.system.stage import Stage, eventually, staged
 
 pytestmark = pytest.mark.system
@@ -88,9 +88,13 @@ def test_no_request_fails_while_versions_come_are_promoted_and_reverted(
 
 
 def test_a_plan_without_a_controller_means_the_same_images(
-    repository: Repository, runtime: Choice, container_engine: Engine, tmp_path: Path
+    repository: Repository, runtime: Choice, container_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     SecretFiles(StateDirectory(tmp_path / "state").create().secrets).set("api", "token", Secret("opened"))
+    monkeypatch.setenv("POINTSMAN_RUNTIME", "auto")
+    repository.commit({version_file("0.1"): {}})
+    first = preview(Place(repository.root, StateDirectory(tmp_path / "new")), time.time())
+    assert {spec.base for plan in first.plans for spec in plan.builds} == {"python:3.11"}
     try:
         with staged(repository, tmp_path / "state", runtime) as stage:
             commit = repository.release("1.0")

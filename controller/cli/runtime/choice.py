@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 import click
 
@@ -19,6 +20,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 _PATIENCE = 120
 """Seconds without a byte from the Engine: making a container from a large image on a busy machine takes a while."""
 
+_VARIABLE = "POINTSMAN_RUNTIME"
+_LOCAL = ("localhost", "127.0.0.1", "::1")
+"""The SDK names every socket `localhost`."""
+
 _SOON = 2
 """Seconds for the first answer where no Engine was asked for."""
 
@@ -30,7 +35,7 @@ def runtime_option(function: F) -> F:
         type=click.Choice(RUNTIMES),
         default=AUTO,
         show_default=True,
-        envvar="POINTSMAN_RUNTIME",
+        envvar=_VARIABLE,
         help="Run endpoints as containers of a Docker Engine or as processes. auto: containers if an Engine answers.",
     )
     return option(function)
@@ -68,10 +73,34 @@ def choose(wish: str, environment: Mapping[str, str]) -> Choice:
         return Choice(f"endpoints run as processes of this machine: {error.message}")
 
 
+def expected(environment: Mapping[str, str]) -> Choice:
+    """What a command would choose that is told nothing but variables; processes where it would refuse."""
+    try:
+        return choose(environment.get(_VARIABLE, AUTO), environment)
+    except PointsmanError:
+        return PROCESSES
+
+
+def is_local(address: str) -> bool:
+    """PURE: whether an Engine's address, as the SDK has it, is this machine's: elsewhere its published ports are, too."""
+    return urlsplit(address).hostname in _LOCAL
+
+
 def _engine(client: DockerClient) -> Choice:
-    version = client.version()
-    platform = f"{version['Os']}/{version['Arch']}"
-    if version["Os"] != "linux":
+    try:
+        _require_usable(client)
+        version = client.version()
+    except PointsmanError:
         client.close()
-        raise Stalled(f"the Docker Engine runs {version['Os']} containers", hint="switch it to Linux containers")
+        raise
+    platform = f"{version['Os']}/{version['Arch']}"
     return Choice(f"endpoints run as containers of the Docker Engine {version['Version']} ({platform})", client, platform)
+
+
+def _require_usable(client: DockerClient) -> None:
+    address, system = client.api.base_url, client.version()["Os"]
+    if not is_local(address):
+        hint = "use an Engine of this machine"
+        raise Stalled(f"the Docker Engine at {address} is on another machine, and so are its containers' ports", hint=hint)
+    if system != "linux":
+        raise Stalled(f"the Docker Engine runs {system} containers", hint="switch it to Linux containers")

@@ -27,7 +27,9 @@ from controller.images.unpack import Unpacker
 from controller.model.configuration import DOCKER
 from controller.model.ports import ImageBuilder
 
-_PLACE = "pointsman.local"
+PLACE = "pointsman.local"
+"""How the names of images begin that no registry has."""
+
 _SHORT = 12
 
 
@@ -82,4 +84,4 @@ def _kept(choice: Choice, state: StateDirectory) -> KeptRuntime:
     """On an Engine that is shared, each state directory names its own images: only it knows which of them it needs."""
     if choice.client is None:
         return KeptRuntime()
-    return KeptRuntime(DOCKER, choice.platform, f"{_PLACE}/{EngineMark(state.run).id()[:_SHORT]}")
+    return KeptRuntime(DOCKER, choice.platform, f"{PLACE}/{EngineMark(state.run).id()[:_SHORT]}")
