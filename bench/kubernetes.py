@@ -1,6 +1,6 @@
 """1,000 units of four objects on a real API server: Pointsman beside a bare client that makes the same applies.
 
-    python -m bench.kubernetes [units] [connections ...] [--rounds N]
+    python -m bench.kubernetes [units] [connections ...] [--rounds N] [--workers N]
 
 Needs the test cluster, or the one that POINTSMAN_TEST_KUBECONFIG names (then requests are not counted: that takes the API
 server's audit log). Each unit is a Deployment without replicas, a ServiceAccount, a Service and a route. The gateway's
@@ -125,11 +125,11 @@ class Process:
         self._process.stdout.close()
 
 
-def measure_controller(bench: Bench) -> dict[str, Figures]:
+def measure_controller(bench: Bench, workers: int) -> dict[str, Figures]:
     """Create, no change, update of one field, delete: each from the commit until the last unit has nothing left to do."""
     with _project(bench, "controller") as (repository, namespace):
         project = (repository.owner, repository.project)
-        process = Process("bench.kubernetes_controller", _settings(bench, repository, workers=WORKERS, project=project))
+        process = Process("bench.kubernetes_controller", _settings(bench, repository, workers=workers, project=project))
         try:
             found = {"create": process.do(bench, commit=repository.head(), until="settled")}
             bench.settle(namespace)
@@ -205,7 +205,7 @@ def medians(rounds: Sequence[Mapping[str, Figures]]) -> dict[str, Figures]:
     return {step: {what: median(found[step][what] for found in rounds) for what in first[step]} for step in first}
 
 
-def main(units: int, connections: Sequence[int] = CONNECTIONS, rounds: int = 1) -> None:
+def main(units: int, connections: Sequence[int] = CONNECTIONS, rounds: int = 1, workers: int = WORKERS) -> None:
     with ExitStack() as opened:
         testbed = opened.enter_context(found_cluster())
         directory = Path(opened.enter_context(tempfile.TemporaryDirectory()))
@@ -217,7 +217,7 @@ def main(units: int, connections: Sequence[int] = CONNECTIONS, rounds: int = 1) 
         measure_bare(replace(bench, units=WARM_UP), WORKERS)
         found = defaultdict[str, list[dict[str, Figures]]](list)
         for _ in range(rounds):
-            found["pointsman"].append(measure_controller(bench))
+            found["pointsman"].append(measure_controller(bench, workers))
             for number in connections:
                 found[f"bare, {number} conn."].append(measure_bare(bench, number))
         shown = {name: medians(measured) for name, measured in found.items()}
@@ -229,4 +229,5 @@ if __name__ == "__main__":
     parser.add_argument("units", type=int, nargs="?", default=UNITS)
     parser.add_argument("connections", type=int, nargs="*", default=CONNECTIONS)
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=WORKERS)
     main(**vars(parser.parse_args()))
