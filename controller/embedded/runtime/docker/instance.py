@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from controller.embedded.runtime.docker.configuration import LOOPBACK, port_name
 from controller.embedded.runtime.docker.containers import Containers, Facts, Gone
 from controller.embedded.runtime.docker.listening import ListenerSearch
 from controller.embedded.runtime.docker.output import OutputCopy
+from controller.embedded.runtime.docker.proxied import is_refused
 from controller.embedded.runtime.instance import Ending
 from controller.embedded.runtime.readiness import probe
 from controller.embedded.runtime.specification import ReplicaSpec
@@ -63,9 +63,7 @@ class ContainerInstance:
 
     def look(self) -> str | None:
         """Whether its server answers through the published port."""
-        problem = probe(self.port, self._spec.probe) if self.port else "nothing is published for port {port}"
-        if problem is None and self._spec.probe.path is None and self._hangs_up():
-            problem = "nothing answers on port {port} (TCP)"
+        problem = self._ask()
         self._answered = problem is None
         if problem is None:
             return None
@@ -92,17 +90,12 @@ class ContainerInstance:
         self._given_up.set()
         self._remove()
 
-    def _hangs_up(self) -> bool:
-        """Docker's proxy takes every connection and closes it at once where nothing listens inside."""
+    def _ask(self) -> str | None:
+        how = self._spec.probe
+        if how.path is not None:
+            return probe(self.port, how)
         silence = _SHORT_SILENCE if self._answered else _SILENCE
-        try:
-            with socket.create_connection((LOOPBACK, self.port), self._spec.probe.timeout) as connection:
-                connection.settimeout(silence)
-                return not connection.recv(1)
-        except TimeoutError:
-            return False
-        except OSError:
-            return True
+        return "nothing answers on port {port} (TCP)" if is_refused(self.port, how.timeout, silence) else None
 
     def _send(self, signal: str) -> None:
         try:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from controller.embedded.runtime.docker.containers import Containers, Facts, Gone
 from controller.embedded.runtime.docker.labels import ContainerLabels
-from controller.model.errors import PointsmanError
+from controller.model.errors import PointsmanError, Transient
 
 _LOG = logging.getLogger(__name__)
 _TAKEN_OVER = ("running", "exited")
@@ -56,19 +56,17 @@ class Ownership:
 
     def remove(self, container: str) -> None:
         """What cannot be removed now is removed at the next look."""
-        try:
-            self._engine.remove(container)
-        except PointsmanError as error:
-            _LOG.warning("the container %s is not removed yet: %s", container[:12], error.message)
+        self._try_to_remove(container)
         with self._lock:
             self._known = {name: known for name, known in self._known.items() if known != container}
 
-    def remove_unknown(self) -> None:
+    def remove_unknown(self) -> bool:
+        """Whether none is left. Raises what the Engine's list of them raises."""
         found = self._engine.of_state(self._state)
         with self._lock:
             unknown = [facts["Id"] for facts in found if _name(facts) not in self._known]
-        for container in unknown:
-            self._engine.remove(container)
+        removed = [self._try_to_remove(container) for container in unknown]
+        return all(removed)
 
     def left(self) -> Iterator[Left]:
         """The newest container of each replica of an earlier run; all others are removed."""
@@ -83,10 +81,19 @@ class Ownership:
                 yield Left(labels, self._engine.facts(facts["Id"]))
 
     def remove_all(self) -> None:
-        """Whether somebody knows them or not."""
+        """Whether somebody knows them or not. Raises `Transient` where some are left."""
         with self._lock:
             self._known = {}
-        self.remove_unknown()
+        if not self.remove_unknown():
+            raise Transient("the Docker Engine cannot remove some containers", hint="`docker ps --all` lists them")
+
+    def _try_to_remove(self, container: str) -> bool:
+        try:
+            self._engine.remove(container)
+        except PointsmanError as error:
+            _LOG.warning("the container %s is not removed yet: %s", container[:12], error.message)
+            return False
+        return True
 
     def _know(self, name: str, container: str) -> None:
         with self._lock:

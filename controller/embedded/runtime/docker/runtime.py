@@ -95,7 +95,7 @@ class DockerRuntime:
             self._owned.remove_all()
             self._mark.set_containers(possible=False)
         except PointsmanError as error:
-            _LOG.warning("containers may be left: %s; the next run removes them", error.message)
+            _LOG.error("containers may be left: %s; the next run removes them", error.message)
 
     def _start(self, container: str, spec: ReplicaSpec, identity: Identity, on_end: Callable[[], None]) -> Instance:
         remove = partial(self._owned.remove, container)
