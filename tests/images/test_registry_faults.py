@@ -228,6 +228,30 @@ def test_copied_base_with_other_bytes_never_gets_a_tag(registry: Registry, tmp_p
             assert fresh.build(spec, CODE, silent)
 
 
+def test_limit_of_a_registry_is_told_in_its_own_figures(registry: Registry, proxy: Proxy, builder: RegistryBuilder) -> None:
+    limits = {"retry-after": "3600", "ratelimit-limit": "100;w=21600", "ratelimit-remaining": "0;w=21600"}
+    proxy.choose = always("read the base's manifest", Fault(429, limits))
+    with pytest.raises(Unavailable, match=r"answers 429, .*: it allows 100 in 6 h, and 0 are left"):
+        builder.build(spec_through(proxy, registry), CODE, silent)
+    require_next_try(registry, proxy, builder)
+
+
+def test_base_in_the_obsolete_schema_is_refused_by_name(registry: Registry, proxy: Proxy, builder: RegistryBuilder) -> None:
+    old = json.dumps({"schemaVersion": 1, "name": "library/python", "tag": "3.11", "fsLayers": [], "history": []}).encode()
+
+    def choose(method: str, path: str, before: int) -> Fault | None:
+        if "/library/python/manifests/" not in path:
+            return None
+        kind = "application/vnd.docker.distribution.manifest.v1+prettyjws"
+        return Fault(200, {"content-type": kind, "docker-content-digest": digest_of(old)}, b"" if method == "HEAD" else old)
+
+    proxy.choose = choose
+    with pytest.raises(Stalled, match="only in the obsolete schema 1") as caught:
+        builder.build(spec_through(proxy, registry), CODE, silent)
+    assert "push it again" in (caught.value.hint or "")
+    require_next_try(registry, proxy, builder)
+
+
 def test_digest_header_that_is_none_is_refused(registry: Registry, proxy: Proxy, builder: RegistryBuilder) -> None:
     proxy.choose = always("resolve the base", Fault(headers={"Docker-Content-Digest": "../../etc/passwd"}))
     with pytest.raises(Stalled, match="not a digest"):

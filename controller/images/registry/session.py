@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -38,6 +39,7 @@ _PATIENCE = 60.0
 _CONNECT = 15.0
 _TEMPORARY = (408, 425, 429, 500, 502, 503, 504)
 _LONGEST_MESSAGE = 400
+_LIMIT = re.compile(r"(\d{1,9});w=(\d{1,9})")
 
 Tick = Callable[[], None]
 """Called while something is waited for; raises to give up."""
@@ -163,7 +165,8 @@ class Session:
         if status in (401, 403):
             raise self._tokens.explain(call.action)
         if status in _TEMPORARY:
-            raise _Busy(f"{self.name} answers {status}, asked to {call.action}", _retry_after(response.headers))
+            text = f"{self.name} answers {status}, asked to {call.action}{_allowance(response.headers)}"
+            raise _Busy(text, _retry_after(response.headers))
         if status == 413:
             message = f"{self.name} finds this too large (413), asked to {call.action}"
             raise Refused(message, status, frozenset(), hint="raise the body limit of the proxy in front of the registry")
@@ -219,6 +222,16 @@ def _complaint(body: bytes) -> tuple[frozenset[str], str]:
         return codes, shown(words[:_LONGEST_MESSAGE])
     except (ValueError, KeyError, TypeError):
         return frozenset(), ""
+
+
+def _allowance(headers: httpx2.Headers) -> str:
+    """What a registry says of its limit, as Docker Hub does: `100;w=21600` are 100 in 21,600 seconds."""
+    limit = _LIMIT.fullmatch(headers.get("ratelimit-limit", ""))
+    left = _LIMIT.fullmatch(headers.get("ratelimit-remaining", ""))
+    if limit is None:
+        return ""
+    allowed = f": it allows {limit[1]} in {int(limit[2]) / 3600:g} h"
+    return f"{allowed}, and {left[1]} are left" if left else allowed
 
 
 def _retry_after(headers: httpx2.Headers) -> float | None:
