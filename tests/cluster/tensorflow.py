@@ -19,8 +19,10 @@ from controller.cli.scratch import sample_directory
 from tests.cluster.binaries import once, say
 from tests.cluster.images import PATH, Image, keep, pack_debian
 from tests.cluster.layout import cache
+from tests.system.repository import OWNER, Repository, alias_file, deployment_file, version_file
 
 PROJECT = Path(__file__).parents[1] / "data" / "tensorflow"
+_VALOHAI = Path(__file__).parents[1] / "data" / "valohai-yaml" / "real" / "valohai__tensorflow-example.yaml"
 
 _PACKAGES = "usr/local/lib/python3.9/dist-packages"
 _ENVIRONMENT = [f"PATH={PATH}", "LANG=C.UTF-8", "PYTHON_VERSION=3.9.2"]
@@ -75,6 +77,24 @@ def make_all() -> None:
         if not tensorflow().folder.exists():
             say("making the base image with TensorFlow 2.6.0")
             keep(tensorflow(), _tensorflow_layer)
+
+
+def example(directory: Path, project: str) -> Repository:
+    """Its endpoints, the server that one of them names, and a release of both."""
+    repository = Repository(directory)
+    shutil.copytree(PROJECT, directory)
+    shutil.copy(_VALOHAI, directory / "valohai.yaml")
+    shutil.copy(model(), directory / "model.h5")
+    repository.git("init", "--quiet", "--initial-branch=main")
+    repository.commit(
+        {
+            "pointsman/project.yaml": {"format": 1, "owner": OWNER, "name": project},
+            deployment_file(): {},
+            version_file("1"): {"files": {"predict-digit": {"model": {"path": "model.h5"}}}},
+            alias_file(): {"version": "1"},
+        }
+    )
+    return repository
 
 
 def _debian_layer(layer: Path, directory: Path) -> None:

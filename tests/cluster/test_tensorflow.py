@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -12,29 +10,9 @@ from controller.cli.scratch import sample_directory
 from tests.cluster import images, tensorflow
 from tests.cluster.fixtures import Testbed
 from tests.cluster.stage import Stage, eventually, staged
-from tests.system.repository import OWNER, Repository, alias_file, deployment_file, version_file
 
 pytestmark = pytest.mark.cluster
 DIGITS = sample_directory() / "digits"
-VALOHAI = Path(__file__).parents[1] / "data" / "valohai-yaml" / "real" / "valohai__tensorflow-example.yaml"
-
-
-def example(directory: Path, project: str) -> Repository:
-    """Its endpoints, the server that one of them names, and a release of both."""
-    repository = Repository(directory)
-    shutil.copytree(tensorflow.PROJECT, directory)
-    shutil.copy(VALOHAI, directory / "valohai.yaml")
-    shutil.copy(tensorflow.model(), directory / "model.h5")
-    repository.git("init", "--quiet", "--initial-branch=main")
-    repository.commit(
-        {
-            "pointsman/project.yaml": {"format": 1, "owner": OWNER, "name": project},
-            deployment_file(): {},
-            version_file("1"): {"files": {"predict-digit": {"model": {"path": "model.h5"}}}},
-            alias_file(): {"version": "1"},
-        }
-    )
-    return repository
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +20,7 @@ def stage(testbed: Testbed, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     tensorflow.make_all()
     for image in (tensorflow.python39(), tensorflow.tensorflow()):
         images.push(image, testbed.registry)
-    with staged(testbed, tmp_path_factory.mktemp("tensorflow"), make=example) as found, found.controller():
+    with staged(testbed, tmp_path_factory.mktemp("tensorflow"), make=tensorflow.example) as found, found.controller():
         eventually(lambda: found.get("production", "greet").is_success, lambda: f"{found.conditions()}\n{found.log()}")
         yield found
 

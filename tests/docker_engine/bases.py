@@ -15,14 +15,19 @@ from tests.docker_engine.engine import Engine
 def load_python(engine: Engine, tag: str = "python:3.11") -> str:
     """Debian with its Python 3.11, about 200 MB: containers of it can serve."""
     images.make_base()
-    base = images.base()
-    context = engine.folder / "python"
+    return load(engine, images.base(), tag)
+
+
+def load(engine: Engine, image: images.Image, tag: str) -> str:
+    """An image that the cache holds."""
+    context = engine.folder / tag.replace("/", "-").replace(":", "-")
     context.mkdir(exist_ok=True)
-    layer = context / "layer.tar.gz"
-    if not layer.exists():
-        _place(base.folder / layer.name, layer)
-    lines = ["FROM scratch", "ADD layer.tar.gz /", *(_instructions(base.config))]
-    (context / "Dockerfile").write_text("\n".join(lines) + "\n")
+    lines = ["FROM scratch"]
+    for number, layer in enumerate(image.layers):
+        lines.append(f"ADD {number}.tar.gz /")
+        if not (context / f"{number}.tar.gz").exists():
+            _place(layer, context / f"{number}.tar.gz")
+    (context / "Dockerfile").write_text("\n".join([*lines, *_instructions(image.config)]) + "\n")
     engine.run("build", "--tag", tag, str(context), timeout=600)
     return tag
 
