@@ -21,7 +21,7 @@ from registry_server import Registry
 
 from controller.dockerd.engine import LateEngine
 from controller.dockerd.unstarted import PREFIX
-from controller.images.docker.cleaning import EngineCleaner
+from controller.images.docker.cleaning import EngineCleaner, _named_at
 from controller.model.errors import Stalled, Transient, Unavailable
 from tests.docker_engine.engine import Engine, running_engine
 
@@ -207,17 +207,24 @@ def test_what_nothing_runs_is_removed_from_the_engine(connect: LateEngine, regis
     specs = [engine_spec(registry, command=f"python {n}.py", repository=f"{PLACE}/clean/up") for n in range(3)]
     old, named, foreign = (builder.build(spec, CODE, silent) for spec in specs)
     connect().api.tag(foreign.digest, "someone/else", "1")
+    connect().api.tag(old.digest, f"{PLACE}/clean/up", "v-1")
     cleaner = EngineCleaner(connect, PLACE, tmp_path / "layout", tmp_path / "cache")
     cleaner.remove_unnamed([named.reference], 0.0)
     assert [builder.find(spec) for spec in specs] == [old, named, foreign]
     cleaner.remove_unnamed([named.reference], 1e12)
     assert [builder.find(spec) for spec in specs] == [None, named, None]
+    assert connect().api.inspect_image(f"{PLACE}/clean/up:v-1")["Id"] == old.digest, "a person's own tag"
+    connect().api.remove_image(f"{PLACE}/clean/up:v-1")
     assert connect().api.inspect_image("someone/else:1")["Id"] == foreign.digest
     assert list((tmp_path / "layout" / "blobs" / "sha256").iterdir()) == []
     cleaner.remove_unnamed([], 1e12)
     connect().api.remove_image("someone/else:1")
     cleaner.remove_unnamed([], 1e12)
     assert list((tmp_path / "cache" / "bases").glob("*-engine-step.json")) == []
+
+
+def test_an_image_that_vanishes_ends_no_clean_up(connect: LateEngine) -> None:
+    assert _named_at(connect(), f"sha256:{'0' * 64}") > 1e12
 
 
 def test_an_image_that_runs_is_not_removed(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+import re
 from collections.abc import Collection, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +22,7 @@ from controller.model.errors import PointsmanError
 if TYPE_CHECKING:
     from docker import DockerClient
 
-_TAG = ":v-"
+_OURS = re.compile(r".+:v-[0-9a-f]{40}")
 _LOG = logging.getLogger(__name__)
 
 
@@ -61,12 +63,15 @@ class EngineCleaner:
             images = client.api.images()
         for image in images:
             for name in image.get("RepoTags") or ():
-                if name.startswith(f"{self._place}/") and _TAG in name:
+                if name.startswith(f"{self._place}/") and _OURS.fullmatch(name):
                     yield name, image["Id"]
 
 
 def _named_at(client: DockerClient, image: str) -> float:
-    """When the image last got a name; a build that finds all its steps again makes an image that is older."""
+    """When the image last got a name; a build that finds all its steps again makes an image that is older.
+
+    An image that is gone by now, or does not say, never counts as old.
+    """
     found = find_image(client, image) or {}
     texts = (found.get("Created"), (found.get("Metadata") or {}).get("LastTagTime"))
-    return max(datetime.fromisoformat(text).timestamp() for text in texts if text)
+    return max((datetime.fromisoformat(text).timestamp() for text in texts if text), default=math.inf)
