@@ -115,6 +115,7 @@ def test_the_project_s_own_images_and_what_lies_elsewhere_are_bases(base: str) -
 def test_of_a_registry_without_a_path_everything_may_be_a_project_s() -> None:
     grants = BaseGrants(None, (("https://registry.example.com", "registry.example.com"),))
     assert grants.complaint("registry.example.com:443/team/base", PROJECT)
+    assert grants.complaint("registry.example.com:0443/team/base", PROJECT)
     assert not grants.complaint("registry.example.com/ruksi/mnist:v-1", PROJECT)
 
 

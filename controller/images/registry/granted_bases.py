@@ -77,9 +77,10 @@ def _pulled(pull: str) -> Location:
 
 
 def _address(location: Location) -> str:
-    """Host and port."""
-    host = location.host.lower()
-    return host if re.search(r":[0-9]+$", host) else f"{host}:{_PORTS[location.scheme]}"
+    """Host and port, which may be written with zeros before it."""
+    written = re.fullmatch(r"(.+):([0-9]+)", location.host.lower())
+    host, port = (written[1], int(written[2])) if written else (location.host.lower(), _PORTS[location.scheme])
+    return f"{host}:{port}"
 
 
 def _rests(home: Location, places: Iterable[tuple[str, str]]) -> Iterator[str]:
