@@ -18,6 +18,7 @@ from registry_server import Registry, running_registry
 from controller.images.host import host_base, python_version
 from controller.images.layout import Layout
 from controller.images.registry.builder import RegistryBuilder
+from controller.images.registry.known import BELIEVED, Known
 from controller.model.errors import Stalled, Transient
 
 pytestmark = pytest.mark.contract
@@ -277,6 +278,25 @@ def test_registry_that_lost_a_known_blob_gets_it_again(registry: Registry, build
     again = builder.build(replace(spec, command="python other.py"), CODE, silent)
     assert manifest_at(registry, again)["layers"][-1]["digest"] == code
     assert blob_at(registry, code)
+
+
+def test_ghost_of_a_known_blob_is_sent_again_after_a_while(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    known = Known(lambda: now[0])
+    monkeypatch.setattr("controller.images.registry.builder.Known", lambda: known)
+    code = MemoryCode({**CODE.files, "models/net.bin": bytes(1 << 20)}, CODE.modes)
+    with builder_for(registry, tmp_path / "cache") as builder:
+        spec = spec_for(registry, code, files={"m.bin": in_code("models/net.bin", code)})
+        layers = manifest_at(registry, builder.build(spec, code, silent))["layers"]
+        model = max(layers, key=lambda layer: layer["size"])["digest"]
+        now[0] = BELIEVED / 2
+        builder.build(replace(spec, command="python in-between.py"), code, silent)
+        registry.blob(model).unlink()
+        now[0] = BELIEVED
+        builder.build(replace(spec, command="python other.py"), code, silent)
+    assert blob_at(registry, model)
 
 
 def test_layer_that_was_damaged_on_the_disk_is_never_pushed(registry: Registry, tmp_path: Path) -> None:

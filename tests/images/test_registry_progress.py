@@ -21,7 +21,8 @@ from registry_server import Registry, running_registry
 from test_builder_faults import wait_until
 
 from controller.images.registry.auth import Credentials
-from controller.images.registry.push import Blob, Known, Pusher, Tell
+from controller.images.registry.known import Known
+from controller.images.registry.push import Blob, Pusher, Tell
 from controller.images.registry.reference import parse_location
 from controller.images.registry.session import Session
 from controller.model.errors import Transient

@@ -27,7 +27,8 @@ from controller.images.registry.auth import Credentials
 from controller.images.registry.bases import Bases, FoundBase
 from controller.images.registry.client import RegistryClient, digest_of
 from controller.images.registry.interpreter import find_python
-from controller.images.registry.push import PARALLEL, Blob, Known, Pusher, Tell
+from controller.images.registry.known import Known
+from controller.images.registry.push import PARALLEL, Blob, Pusher, Tell
 from controller.images.registry.reference import parse_location, parse_reference
 from controller.images.registry.registries import Registries
 from controller.images.registry.related import IMAGE, RelatedImages, image_document

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from controller.images.registry.client import RegistryClient, Upload, digest_of, is_missing_blob
+from controller.images.registry.known import Known
 from controller.images.registry.session import Refused, Session, wait
 from controller.model.errors import Forbidden, Stalled, Transient, Unavailable
 
@@ -48,27 +49,6 @@ class Blob:
     size: int
     content: Content | None = None
     origin: Origin | None = None
-
-
-class Known:
-    """Blobs that were seen whole in a repository, so that they are asked for once. Safe for threads."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._seen: set[tuple[str, str]] = set()
-
-    def __contains__(self, blob: tuple[str, str]) -> bool:
-        with self._lock:
-            return blob in self._seen
-
-    def add(self, repository: str, digest: str) -> None:
-        with self._lock:
-            self._seen.add((repository, digest))
-
-    def forget(self, repository: str) -> None:
-        """The registry lost something of this repository: nothing there is believed any more."""
-        with self._lock:
-            self._seen = {blob for blob in self._seen if blob[0] != repository}
 
 
 class _Share:
@@ -166,9 +146,10 @@ class Pusher:
 
     def _place(self, client: RegistryClient, blob: Blob, share: _Share, believe: bool) -> None:
         mark = (self._repository, blob.digest)
-        if not (believe and (mark in self._known or (not _is_quickly_sent(blob) and client.has_blob(*mark)))):
-            self._bring(client, blob, share)
-        self._known.add(*mark)
+        if not (believe and mark in self._known):
+            if not believe or _is_quickly_sent(blob) or not client.has_blob(*mark):
+                self._bring(client, blob, share)
+            self._known.add(*mark)
         share.count(blob, blob.size)
 
     def _bring(self, client: RegistryClient, blob: Blob, share: _Share) -> None:
