@@ -13,6 +13,7 @@ from controller.images.requirement_lines import LOCK
 from controller.images.requirement_rules import checked, require_all_hashes
 from controller.images.requirements import Requirements, collect
 from controller.images.wsgi import SERVER, wsgi_requirements
+from controller.loading.printable import shown, without_logins
 from controller.model.errors import Stalled
 
 Export = Callable[[Path, str | None], str]
@@ -96,7 +97,8 @@ class FromLock:
             unknown = next((line for line in found.lines if not line.is_hashed), None)
             if unknown:
                 hint = "ask whoever runs the controller to add it to `dependencies.indexes` and the source's `grants.indexes`"
-                raise Stalled(f"{unknown} has no hash, and {address} may not be used by this source", hint=hint)
+                place = shown(without_logins(address))
+                raise Stalled(f"{unknown} has no hash, and {place} may not be used by this source", hint=hint)
         return checked(found, only_wheels=self._python.only_wheels, indexes=self._indexes)
 
 

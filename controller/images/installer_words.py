@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from controller.images.indexes import Indexes
-from controller.loading.printable import shown
+from controller.loading.printable import LOGIN, shown, without_logins
 from controller.model.configuration import PackageIndex
 from controller.model.errors import PointsmanError, Stalled, Transient
 
@@ -15,7 +15,6 @@ _HEAD_LINES = 8
 _TAIL_LINES = 12
 _MOST_CHARACTERS = 3000
 _SECRET_NAME = re.compile(r"(?:UV|PIP)_\w*(?:PASSWORD|TOKEN)", re.IGNORECASE)
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 
 _TEMPORARY = re.compile(
     r"error sending request|dns error|connection (?:reset|refused|closed)|timed? ?out"
@@ -62,7 +61,7 @@ class Circumstances:
 
 def failure(output: str, about: Circumstances = Circumstances()) -> PointsmanError:
     """What uv said as an error of ours, with the next step."""
-    text = _CREDENTIALS.sub("***@", _without(output, about.secrets)).strip()
+    text = without_logins(_without(output, about.secrets)).strip()
     words = _excerpt(text)
     hint = next((hint for pattern, hint in _HINTS if re.search(pattern, text, re.IGNORECASE)), None)
     kind = Transient if _TEMPORARY.search(text) else Stalled
@@ -92,7 +91,7 @@ def _particulars(text: str, about: Circumstances) -> dict[str, str]:
 def _asked(indexes: Indexes, origin: str) -> str:
     """Where it was looked for, for who expected another index."""
     if origin and not indexes.at(origin):
-        return f"; uv.lock names {origin}, which its source may not use"
+        return f"; uv.lock names {shown(without_logins(origin))}, which its source may not use"
     names = " and ".join(f"`{index.name}`" for index in indexes.indexes)
     return f"; asked was {names}" if names else "; only the public index was asked"
 
@@ -109,7 +108,7 @@ def secrets_of(environment: Mapping[str, str] | None) -> tuple[str, ...]:
     """Logins in the account's own configuration of uv and pip, which uv puts into the addresses that name their variables."""
     given = (environment or {}).items()
     found = [value for name, value in given if _SECRET_NAME.fullmatch(name)]
-    found += [part for _, value in given for login in _CREDENTIALS.findall(value) for part in login.rstrip("@").split(":")[1:]]
+    found += [part for _, value in given for login in LOGIN.findall(value) for part in login.rstrip("@").split(":")[1:]]
     return tuple(filter(None, found))
 
 

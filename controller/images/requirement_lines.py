@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from controller.loading.printable import shown
+from controller.loading.printable import shown, without_logins
 from controller.model.errors import Stalled
 
 LOCK = "uv.lock"
@@ -54,7 +54,7 @@ class Line:
 
     def __str__(self) -> str:
         place = self.path if self.path == LOCK else f"{self.path}:{self.number}"
-        return f"{place}: `{shown(self.text[:_LONGEST])}`"
+        return f"{place}: `{shown(without_logins(self.text)[:_LONGEST])}`"
 
     @property
     def name(self) -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from controller.model.diagnostics import Diagnostic
 
 MAX_LENGTH = 600
+
+LOGIN = re.compile(r"(?<=://)[^/\s]+@")
+"""User and password of an address, with their `@`."""
 
 
 def printable(diagnostic: Diagnostic) -> Diagnostic:
@@ -22,3 +26,8 @@ def shown(text: str) -> str:
     if short.isprintable():
         return short
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in short)
+
+
+def without_logins(text: str) -> str:
+    """The same without the users and passwords of its addresses."""
+    return LOGIN.sub("***@", text)

@@ -15,10 +15,11 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from controller.loading.printable import without_logins
 from controller.model.errors import PointsmanError, Stalled, Transient
 from controller.model.identity import content_hash, slug
 from controller.model.source import Revision
-from controller.source.git import Git, without_credentials
+from controller.source.git import Git
 from controller.source.objects import ObjectReader, is_id
 from controller.source.repository import Repository
 
@@ -45,7 +46,7 @@ class BareCopy:
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self._url = checked_url(url, local=local)
-        self.name = without_credentials(url)
+        self.name = without_logins(url)
         self._branch = branch
         readable = slug(urlsplit(url).path.rpartition("/")[2] or "mirror", 30)
         self.git_dir = state.resolve() / f"{readable}-{content_hash(url, 8)}.git"
@@ -142,11 +143,11 @@ class BareCopy:
 def checked_url(url: str, *, local: bool) -> str:
     """A URL that only means a place, never an option or a program. Raises `Stalled` for any other."""
     if url.startswith("-") or "::" in url or any(c.isspace() or not c.isprintable() for c in url):
-        raise Stalled(f"{without_credentials(url)!r} is no repository URL")
+        raise Stalled(f"{without_logins(url)!r} is no repository URL")
     scheme = urlsplit(url).scheme if "://" in url else ""
     if scheme in _REMOTE or (not scheme and _SCP_LIKE.match(url)):
         return url
     if local and scheme in {"", "file"}:
         return url
     hint = "https://..., ssh://... or user@host:path; paths of this machine must be granted by the configuration"
-    raise Stalled(f"the repository URL {without_credentials(url)!r} is not allowed", hint=hint)
+    raise Stalled(f"the repository URL {without_logins(url)!r} is not allowed", hint=hint)

@@ -17,6 +17,7 @@ from subprocess import PIPE, Popen, TimeoutExpired
 from git.cmd import Git as Command
 from git.exc import GitCommandNotFound
 
+from controller.loading.printable import without_logins
 from controller.model.errors import Forbidden, PointsmanError, Stalled, Transient
 from controller.source.pipes import TooMuchOutput, exchange
 
@@ -72,7 +73,6 @@ _SAFE_OPTIONS = (
     "log.diffMerges=separate",
     "log.follow=false",
 )
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 _FORBIDDEN = re.compile(r"authentication failed|permission denied|could not read (username|password)|\b40[13]\b", re.I)
 _TRANSIENT = re.compile(
     r"could not resolve|unable to access|connect|timed out|timeout|early eof|hung up|rpc failed|\b50[0-9]\b|\b429\b"
@@ -171,15 +171,10 @@ def end(process: Popen[bytes]) -> None:
 
 def _failure(arguments: tuple[str, ...], status: int, message: str) -> PointsmanError:
     """What git said, without credentials, sorted by what has to happen next."""
-    said = without_credentials(message.strip()) or f"ended with status {status}"
+    said = without_logins(message.strip()) or f"ended with status {status}"
     text = f"git {arguments[0]}: {said}"
     if _FORBIDDEN.search(said):
         return Forbidden(text, hint="check the credentials that the source is given, and that they may read this repository")
     if _TRANSIENT.search(said):
         return Transient(text)
     return Stalled(text)
-
-
-def without_credentials(text: str) -> str:
-    """A URL's user and password never reach a message."""
-    return _CREDENTIALS.sub("***@", text)

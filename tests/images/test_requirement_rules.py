@@ -90,6 +90,13 @@ def test_nothing_but_granted_indexes_is_fetched_from(line: str) -> None:
     assert "grants.indexes" in (caught.value.hint or "")
 
 
+def test_no_login_of_a_line_is_repeated() -> None:
+    login = "https://someone:p@ss-word@packages.example.org/x-1.tar.gz"
+    with pytest.raises(Stalled) as refused:
+        checked(collect(f"x @ {login}", {}.get), only_wheels=True, indexes=None)
+    assert "x @ https://***@packages.example.org/x-1.tar.gz" in refused.value.message
+
+
 def test_lines_that_name_a_granted_index_are_left_to_the_configuration() -> None:
     named = "-i https://user:word@PACKAGES.example.com:443/team/simple/\n--extra-index-url https://mirror.example.com/simple\n"
     direct = "x @ https://packages.example.com/team/simple/x/x-1-py3-none-any.whl\n"
