@@ -12,7 +12,7 @@ from pathlib import Path
 from controller.model.errors import Stalled, Transient
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENAMETOOLONG)
 
 
 def write_durably(path: Path, data: bytes) -> None:
@@ -79,7 +79,10 @@ def _is_file_at(descriptor: int, path: Path) -> bool:
 
 @contextmanager
 def disk_errors() -> Iterator[None]:
-    """What the system refuses, in words: a full disk may be emptied, a forbidden one stays so."""
+    """What the system refuses, in words: a full disk may be emptied, a forbidden one stays so.
+
+    What vanished was cleaned away by somebody else: the next try makes it again.
+    """
     try:
         yield
     except OSError as error:

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from controller.images.durable import disk_errors
 from controller.images.layout import Layout
 from controller.images.manifest import blobs_of
+from controller.model.errors import Transient
 
 pytestmark = pytest.mark.faults
 
@@ -90,3 +92,9 @@ def test_full_disk_is_temporary_and_leaves_nothing_broken(tmp_path: Path, run_bu
     assert errors.startswith("Transient: the image cannot be put on the disk"), errors
     require_only_whole_images(root / "layout")
     assert run_build(root)[0] == 0
+
+
+def test_what_was_cleaned_away_meanwhile_is_made_again(tmp_path: Path) -> None:
+    with pytest.raises(Transient, match="blob No such file") as failed, disk_errors():
+        (tmp_path / "blob").read_bytes()
+    assert failed.value.hint == "it is tried again"
