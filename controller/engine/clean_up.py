@@ -60,6 +60,8 @@ class RegistryCleanUp:
         self._controller = controller
         self._images: DeclaredImages | None = None
         self._judged: dict[str, tuple[Publication, Needed]] = {}
+        self._failed: set[str] = set()
+        """Digests that could not be deleted: they come last from then on, and hold up no other."""
 
     def round(self, now: float) -> tuple[str, ...]:
         """Look, remember, delete; what was in the way, for a person. Raises what keeps all of the registry from it."""
@@ -70,7 +72,7 @@ class RegistryCleanUp:
         found = self._look(loops, digests, known, now)
         if found.memory != known:
             store.write(found.memory)
-        for project, item in sorted(found.goes, key=lambda each: (each[1].since, each[1].digest))[:MOST]:
+        for project, item in sorted(found.goes, key=self._turn)[:MOST]:
             if not self._delete(loops, project, item, now, found.troubles):
                 break
         return tuple(found.troubles)
@@ -108,6 +110,10 @@ class RegistryCleanUp:
             self._images = DeclaredImages([loop.target.profile for loop in loops])
         return self._images.needed(publication, digests, now - self._registry.keep)
 
+    def _turn(self, found: tuple[str, Unneeded]) -> tuple[bool, float, str]:
+        _, item = found
+        return item.digest in self._failed, item.since, item.digest
+
     def _delete(self, loops: tuple[TargetLoop, ...], project: str, item: Unneeded, now: float, troubles: list[str]) -> bool:
         """Whether the round may go on."""
         shelf = self._registry.shelf(project)
@@ -118,6 +124,7 @@ class RegistryCleanUp:
             shelf.delete(item.digest)
         except PointsmanError as error:
             troubles.append(f"{shelf.name}: {told(error)}")
+            self._failed.add(item.digest)
             return False
         message = f"deleted from {shelf.name}: {describe(item)}"
         units = sum(loop.image_gone(project, item.tags, message) for loop in loops)

@@ -192,6 +192,30 @@ def test_a_registry_that_fails_is_told_and_the_next_round_goes_on(tmp_path: Path
         assert world.tags() == [last]
 
 
+def test_an_image_that_cannot_be_deleted_holds_up_no_other(world: World) -> None:
+    (stuck,) = world.tags()
+    second = world.release("v2")
+    world.release("v3")
+    world.remove("v1")
+    world.clean_up().round(time.time() - 5.0)
+    world.remove("v2")
+    world.clean_up().round(time.time())
+    plain, digest = world.shelf, world.digest(stuck)
+
+    class Refusing(Passing):
+        def delete(self, asked: str) -> None:
+            if asked == digest:
+                raise Unavailable("it is damaged there")
+            super().delete(asked)
+
+    world.shelf = lambda project: Refusing(plain(project))
+    cleaning, later = world.clean_up(), time.time() + 2 * KEEP
+    for left in ({stuck, second}, {stuck}):
+        (trouble,) = cleaning.round(later)
+        assert "it is damaged there" in trouble
+        assert left == {stuck, second} & set(world.tags())
+
+
 def test_after_the_registrys_own_collection_an_image_is_built_again_whole(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
