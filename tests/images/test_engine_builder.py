@@ -98,6 +98,15 @@ def test_a_base_that_only_the_engine_has_is_remembered_too(
     assert "etc/own" in filesystem(connect(), engine_builder(connect, tmp_path).build(later, changed, silent).digest)
 
 
+def test_an_id_that_a_project_names_is_no_base(connect: LateEngine, registry: Registry, tmp_path: Path) -> None:
+    builder = engine_builder(connect, tmp_path)
+    theirs = builder.build(engine_spec(registry, command="python theirs.py"), CODE, silent)
+    spec = engine_spec(registry, base=f"{registry.address}/me/own@{theirs.digest}")
+    for remembered in ("", theirs.digest):
+        with pytest.raises(Stalled, match="cannot pull the base image"):
+            builder.build(replace(spec, base_digest=remembered), CODE, silent)
+
+
 def test_instructions_for_builds_upon_the_base_are_not_carried_out(
     connect: LateEngine, registry: Registry, tmp_path: Path
 ) -> None:

@@ -36,7 +36,7 @@ def find_base(client: DockerClient, spec: ImageSpec, credentials: Credentials | 
     Raises `Stalled` where there is none for the spec's platform.
     """
     reference = _reference(spec)
-    found = _present(client, reference) or _pulled(client, reference, spec.platform, credentials, progress)
+    found = _present(client, reference, spec) or _pulled(client, reference, spec, credentials, progress)
     _require_platform(found, spec.platform, reference)
     configuration = {"os": found["Os"], "architecture": found["Architecture"], "config": found.get("Config") or {}}
     return EngineBase(Base(_digest(found, reference), configuration), str(found["Id"]))
@@ -86,9 +86,13 @@ def _reference(spec: ImageSpec) -> Reference:
     return replace(reference, digest=spec.base_digest) if spec.base_digest and not reference.digest else reference
 
 
-def _present(client: DockerClient, reference: Reference) -> Mapping[str, Any] | None:
-    """What the Engine has under the name; a remembered digest may be the id of an image that no registry knows."""
-    for name in (str(reference), reference.digest):
+def _present(client: DockerClient, reference: Reference, spec: ImageSpec) -> Mapping[str, Any] | None:
+    """What the Engine has under the name; a remembered digest may be the id of an image that no registry knows.
+
+    An id that a project writes itself counts for nothing: it could be another project's image.
+    """
+    remembered = spec.base_digest if spec.base_digest not in spec.base else ""
+    for name in (str(reference), remembered):
         found = find_image(client, name) if name else None
         if found:
             return found
@@ -96,10 +100,10 @@ def _present(client: DockerClient, reference: Reference) -> Mapping[str, Any] | 
 
 
 def _pulled(
-    client: DockerClient, reference: Reference, platform: str, credentials: Credentials | None, progress: Progress
+    client: DockerClient, reference: Reference, spec: ImageSpec, credentials: Credentials | None, progress: Progress
 ) -> Mapping[str, Any]:
-    pull(client, reference, platform, credentials, progress)
-    found = _present(client, reference)
+    pull(client, reference, spec.platform, credentials, progress)
+    found = _present(client, reference, spec)
     if found is None:
         raise Stalled(f"the Docker Engine pulled {reference}, but does not have it", hint="find out what removes its images")
     return found
