@@ -13,11 +13,14 @@ from typing import BinaryIO
 import httpx2
 
 from controller.images.redirects import require_allowed
+from controller.images.registry.bodies import blocks
 from controller.images.sizes import FOR_THIS_MACHINE, Sizes
 from controller.model.errors import PointsmanError, Stalled, Transient
 from controller.model.ports import Progress
 
 _BLOCK = 1 << 20
+_SECONDS = 60.0
+"""For a block; a server that takes longer (17 kB/s) would hold up every other build for days."""
 _REDIRECTS = 5
 _TIMEOUT = httpx2.Timeout(60.0, connect=15.0)
 _TEMPORARY = (408, 425, 429)
@@ -85,7 +88,7 @@ class _Download:
             self._restart(response)
         total = self._done + int(response.headers.get("content-length") or 0)
         self._limit(total)
-        for block in response.iter_raw(_BLOCK):
+        for block in blocks(response, _BLOCK, _SECONDS):
             self._file.write(block)
             self._count(block)
             self._limit(self._done)

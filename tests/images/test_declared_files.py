@@ -60,6 +60,14 @@ def test_cut_transfer_goes_on_where_it_stopped(server: Server, tmp_path: Path) -
     assert server.behaviour.seen == [None, f"bytes={already}-"]
 
 
+def test_server_that_only_drips_is_given_up_for_now(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("controller.images.download._SECONDS", 0.0)
+    with pytest.raises(Transient, match=r"/model\.bin cannot be fetched: .* bytes in 0 s"):
+        fetch(server, tmp_path)
+    monkeypatch.undo()
+    assert fetch(server, tmp_path).read_bytes() == DATA
+
+
 @pytest.mark.parametrize("left", [b"", DATA[:1000], DATA, DATA + b"more", b"rubbish" * 100])
 @pytest.mark.parametrize("ranges", [True, False])
 def test_whatever_was_left_the_file_becomes_whole(server: Server, tmp_path: Path, left: bytes, ranges: bool) -> None:

@@ -1,4 +1,4 @@
-"""Bodies of answers. Whoever names a base image chooses the server that sends them: neither endless nor endlessly slow."""
+"""Bodies of answers. Whoever names a base image or a file chooses who sends them: neither endless nor endlessly slow."""
 
 from __future__ import annotations
 
