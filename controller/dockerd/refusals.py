@@ -44,7 +44,7 @@ _MEANINGS = (
         Stalled,
         "the registry speaks plain HTTP: name it in `insecure-registries` of the Engine's /etc/docker/daemon.json",
     ),
-    _meaning(r"x509:|certificate", Stalled, "give the Engine the registry's certificate authority below /etc/docker/certs.d"),
+    _meaning(r"x509:|\btls: ", Stalled, "give the Engine the registry's certificate authority below /etc/docker/certs.d"),
     _meaning(
         r"no matching manifest for|does not match the specified platform|no match for platform",
         Stalled,

@@ -23,6 +23,8 @@ pytestmark = pytest.mark.pure
         ("unauthorized: authentication required", Forbidden, "docker login"),
         ("manifest for python:3.99 not found: manifest unknown: manifest unknown", Stalled, "name"),
         ("dial tcp 127.0.0.1:1: connect: connection refused", Unavailable, "reaches the registry"),
+        ("dial tcp 10.0.0.5:443: connection refused, pushing acme/certificate-reader", Unavailable, "reaches the registry"),
+        ("remote error: tls: bad certificate", Stalled, "certs.d"),
         ("net/http: request canceled while waiting for connection (Client.Timeout exceeded)", Unavailable, "registry"),
         ("Error processing tar file(exit status 1): archive/tar: invalid tar header", Stalled, "newer Docker Engine"),
         ("client version 1.24 is too old. Minimum supported API version is 1.44", Stalled, "20.10"),
