@@ -8,7 +8,7 @@ from typing import Any
 
 from controller.images.indexes import Indexes
 from controller.images.installer import Python, Wanted
-from controller.images.locked import PROJECT, Lock, by_index
+from controller.images.locked import PROJECT, Lock, by_index, no_file
 from controller.images.requirement_lines import LOCK
 from controller.images.requirement_rules import checked, require_all_hashes
 from controller.images.requirements import Requirements, collect
@@ -92,7 +92,7 @@ class FromLock:
     def _usable(self, address: str, text: str) -> Requirements:
         """What comes from one index; without hashes only from an index that is known to be the lock's own."""
         named = f"--extra-index-url {address}\n" if address and not self._indexes else ""
-        found = collect(named + text, _no_file, LOCK)
+        found = collect(named + text, no_file, LOCK)
         if address and self._indexes and not self._indexes.at(address):
             unknown = next((line for line in found.lines if not line.is_hashed), None)
             if unknown:
@@ -105,7 +105,3 @@ class FromLock:
 def _written(path: Path, text: str) -> Path:
     path.write_text(text, "utf-8")
     return path
-
-
-def _no_file(path: str) -> None:
-    """An export includes no other file."""

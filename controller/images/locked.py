@@ -57,7 +57,7 @@ def by_index(lock: Lock, exported: str) -> dict[str, str]:
     """What uv exported from the lock, by the address of its index; the empty address stands for what comes from none."""
     origins = _origins(_toml(LOCK, lock.text))
     texts: dict[str, list[str]] = defaultdict(list)
-    for line in collect(exported, _no_file, LOCK).lines:
+    for line in collect(exported, no_file, LOCK).lines:
         address = _origin(line, origins)
         if address and "://" not in address:
             hint = "publish it in an index, or commit the wheel and name its file in requirements-deployment.txt"
@@ -99,7 +99,7 @@ def _place(package: Any) -> str | None:
     return next((source[kind] for kind in kinds if kind in source), None) if isinstance(source, dict) else None
 
 
-def _no_file(path: str) -> None:
+def no_file(path: str) -> None:
     """An export includes no other file."""
 
 
