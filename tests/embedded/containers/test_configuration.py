@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from tests.embedded.runtime.cluster import deployment
 
 pytestmark = pytest.mark.pure
 
+COLOR = {"COLOR": "blue"}
 TABLE = """\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
    0: {address}:{port:04X} 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1234 1
@@ -25,11 +27,11 @@ TABLE = """\
 """
 
 
-def made(metadata: str | None = None, **container: Any) -> dict[str, Any]:
+def made(metadata: str | None = None, variables: Mapping[str, str] = COLOR, **container: Any) -> dict[str, Any]:
     declared = deployment("web", ["serve", "$(COLOR)"], image="pointsman.local/a/b@sha256:12")
     whole = {**declared["spec"]["template"]["spec"]["containers"][0], **container}
     spec = replica_spec(put(declared, [whole], "spec", "template", "spec", "containers"))
-    return configuration(spec, hostname="web-0-a", labels={}, variables={"COLOR": "blue"}, metadata=metadata)
+    return configuration(spec, hostname="web-0-a", labels={}, variables=variables, metadata=metadata)
 
 
 def test_the_image_is_named_by_its_id_and_the_command_takes_the_place_of_its_entrypoint() -> None:
@@ -40,13 +42,26 @@ def test_the_image_is_named_by_its_id_and_the_command_takes_the_place_of_its_ent
     assert found["HostConfig"]["RestartPolicy"] == {"Name": "no"}
 
 
+@pytest.mark.parametrize("stored", [b"a\xffb", b"a\0b"])
+def test_a_secret_of_bytes_is_refused_without_a_word_of_it(stored: bytes) -> None:
+    value = stored.decode(errors="surrogateescape")
+    with pytest.raises(NotStarted, match="variable KEY is no text") as refused:
+        made(variables={"KEY": value})
+    assert value not in refused.value.message
+    assert made(variables={"KEY": "naïve\nlines"})["Env"] == ["KEY=naïve\nlines"]
+
+
 def test_limits_and_requests_are_the_engines_own() -> None:
     resources = {"limits": {"memory": "1G", "cpu": "1500m", "nvidia.com/gpu": "2"}, "requests": {"cpu": "1m", "memory": "5M"}}
     host = made(resources=resources)["HostConfig"]
     assert (host["Memory"], host["MemorySwap"], host["MemoryReservation"]) == (10**9, 10**9, 5 * 10**6)
-    assert (host["NanoCpus"], host["CpuShares"]) == (1_500_000_000, 2)
+    assert (host["CpuPeriod"], host["CpuQuota"], host["CpuShares"]) == (100_000, 150_000, 2)
     assert host["DeviceRequests"] == [{"Count": 2, "Capabilities": [["gpu"]]}]
-    assert not {"Memory", "NanoCpus", "CpuShares", "DeviceRequests"} & set(made()["HostConfig"])
+    assert not {"Memory", "CpuQuota", "CpuShares", "DeviceRequests"} & set(made()["HostConfig"])
+
+
+def test_a_limit_that_the_kernel_cannot_keep_is_its_least() -> None:
+    assert made(resources={"limits": {"cpu": "1m"}})["HostConfig"]["CpuQuota"] == 1000
 
 
 def test_rights_are_those_of_the_security_context() -> None:

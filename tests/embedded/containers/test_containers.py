@@ -49,7 +49,7 @@ def test_a_container_has_what_its_deployment_says_and_no_more(cluster: DockerClu
     cluster.start()
     declared = with_container(
         cluster.declared("web", ["python3", "-c", SERVER], env=env, metadata='{"a": 1}'),
-        resources={"limits": {"memory": "100M", "cpu": "500m"}, "requests": {"memory": "50M", "cpu": "250m"}},
+        resources={"limits": {"memory": "100M", "cpu": "1000"}, "requests": {"memory": "50M", "cpu": "250m"}},
         securityContext={"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
     )
     cluster.store.apply(declared)
@@ -65,7 +65,7 @@ def test_a_container_has_what_its_deployment_says_and_no_more(cluster: DockerClu
     assert (said["metadata"], said["written"]) == ('{"a": 1}', "Read-only file system")
     container = cluster.client.containers.list()[0].attrs
     assert "opened" not in str(container["Config"]["Labels"])
-    assert container["HostConfig"]["NanoCpus"] == 500_000_000
+    assert container["HostConfig"]["CpuQuota"] == 100_000_000, "more than this machine has, which is no reason to refuse it"
     assert container["HostConfig"]["CpuShares"] == 256
     assert container["HostConfig"]["MemoryReservation"] == 50_000_000
     assert "opened" not in str(cluster.pods("web"))

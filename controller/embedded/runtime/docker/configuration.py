@@ -19,6 +19,9 @@ _MEASURES = frozenset({"cpu", "memory", "ephemeral-storage"})
 _SHARES, _LEAST_SHARES = 1024, 2
 """One core's weight, and the kernel's least: as kubelet counts them."""
 
+_PERIOD, _LEAST_QUOTA = 100_000, 1000
+"""Microseconds, as kubelet has them. The Engine refuses `NanoCpus` above what the machine has, but not such a quota."""
+
 _LOG = {"Type": "json-file", "Config": {"max-size": "5m", "max-file": "2"}}
 """A driver that can be read again, whatever the Engine's own default is; its copy is what lasts."""
 
@@ -40,7 +43,7 @@ def configuration(
         "Hostname": hostname,
         "Entrypoint": [expand(part, variables) for part in spec.command],
         "Cmd": [],
-        "Env": [f"{name}={value}" for name, value in variables.items()],
+        "Env": [f"{name}={_text(name, value)}" for name, value in variables.items()],
         "WorkingDir": spec.directory,
         "ExposedPorts": {port_name(spec): {}},
         "Labels": dict(labels),
@@ -55,6 +58,14 @@ def configuration(
             **_resources(spec),
         },
     }
+
+
+def _text(name: str, value: str) -> str:
+    """A Secret may hold bytes, which the Engine would replace without a word, or cut off."""
+    if "\0" in value or value.encode(errors="replace").decode() != value:
+        problem = f"the value of the variable {name} is no text, and a container takes no other: make it base64"
+        raise NotStarted("CreateContainerConfigError", problem)
+    return value
 
 
 def _binds(metadata: str | None) -> list[str]:
@@ -79,7 +90,7 @@ def _resources(spec: ReplicaSpec) -> dict[str, Any]:
     if memory := spec.limits.get("memory"):
         found |= {"Memory": int(amount(memory)), "MemorySwap": int(amount(memory))}
     if cpu := spec.limits.get("cpu"):
-        found["NanoCpus"] = round(amount(cpu) * 1e9)
+        found |= {"CpuPeriod": _PERIOD, "CpuQuota": max(_LEAST_QUOTA, round(amount(cpu) * _PERIOD))}
     if memory := spec.requests.get("memory"):
         found["MemoryReservation"] = int(amount(memory))
     if cpu := spec.requests.get("cpu"):
