@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -120,6 +121,23 @@ def test_a_health_path_decides_readiness(cluster: DockerCluster) -> None:
     cluster.serve("ill", SERVER.replace("send_response(200)", "send_response(500)"), path="/health")
     assert cluster.wait_ready("well")
     assert "GET /health on port 8000 answers 500" in cluster.wait_message("ill", "answers 500")["status"]["message"]
+
+
+def test_a_container_that_nobody_can_look_after_is_removed(cluster: DockerCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = threading.Thread.start
+
+    def start(thread: threading.Thread) -> None:
+        if thread.name.startswith("output-"):
+            raise RuntimeError("can't start new thread")
+        usual(thread)
+
+    with monkeypatch.context() as exhausted:
+        exhausted.setattr(threading.Thread, "start", start)
+        cluster.start()
+        cluster.serve("web")
+        cluster.wait_message("web", "can't start new thread")
+    cluster.wait_ready("web")
+    eventually(lambda: len(cluster.containers()) == 1)
 
 
 def test_a_stop_leaves_no_container_and_no_directory(cluster: DockerCluster) -> None:

@@ -102,13 +102,13 @@ class DockerRuntime:
         try:
             self._engine.start(container)
             facts = self._engine.facts(container)
+            output = self._output(container, identity.log, identity.directory)
+            return ContainerInstance(self._engine, spec, facts, output, remove=remove, on_end=on_end)
         except Unstarted as error:
             return FailedStart(str(error), remove)
         except BaseException:
             remove()
             raise
-        output = self._output(container, identity.log, identity.directory)
-        return ContainerInstance(self._engine, spec, facts, output, remove=remove, on_end=on_end)
 
     def _adopt(self, left: Left, spec: ReplicaSpec, identity: Identity, on_end: Callable[[], None]) -> Instance:
         output = self._output(left.id, identity.log, identity.directory)
