@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from controller.cli.runtime.choice import choose, is_local
-from controller.model.errors import Unavailable
+from controller.model.errors import Stalled, Unavailable
 
 pytestmark = pytest.mark.contract
 
@@ -42,6 +47,39 @@ def test_docker_without_an_engine_is_an_error_with_both_ways_out(tmp_path: Path)
     assert refused.value.hint is not None
     assert refused.value.hint.startswith("start Docker; ")
     assert refused.value.hint.endswith("; or run processes: --runtime process")
+
+
+def test_an_engine_that_stops_answering_well_is_none(tmp_path: Path) -> None:
+    with answering_once(tmp_path) as environment:
+        choice = choose("auto", environment)
+    assert choice.name == "process"
+    assert "cannot say its version: not today" in choice.sentence
+    with answering_once(tmp_path) as environment, pytest.raises(Stalled, match="not today") as refused:
+        choose("docker", environment)
+    assert refused.value.hint == "run processes: --runtime process"
+
+
+@contextmanager
+def answering_once(folder: Path) -> Iterator[dict[str, str]]:
+    """Something that says which version of the API it speaks, and then refuses everything."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            known = self.path == "/version"
+            body = json.dumps({"ApiVersion": "1.41"} if known else {"message": "not today"}).encode()
+            self.send_response(200 if known else 400)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            """Nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield {"DOCKER_HOST": f"tcp://127.0.0.1:{server.server_port}", "DOCKER_CONFIG": str(folder)}
+        server.shutdown()
 
 
 @pytest.mark.parametrize(

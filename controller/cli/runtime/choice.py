@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from controller.dockerd.connection import FIRST_ANSWER, connect
+from controller.dockerd.connection import FIRST_ANSWER, connect, engine_errors
 from controller.model.configuration import AUTO, DOCKER, PROCESS, RUNTIMES
 from controller.model.errors import PointsmanError, Stalled
 
@@ -69,7 +69,8 @@ def choose(wish: str, environment: Mapping[str, str]) -> Choice:
         return _engine(connect(environment, _PATIENCE, first_answer=FIRST_ANSWER if wish == DOCKER else _SOON))
     except PointsmanError as error:
         if wish == DOCKER:
-            raise type(error)(error.message, hint=f"{error.hint}; or run processes: --runtime process") from error
+            known = f"{error.hint}; or " if error.hint else ""
+            raise type(error)(error.message, hint=f"{known}run processes: --runtime process") from error
         return Choice(f"endpoints run as processes of this machine: {error.message}")
 
 
@@ -88,8 +89,9 @@ def is_local(address: str) -> bool:
 
 def _engine(client: DockerClient) -> Choice:
     try:
-        _require_usable(client)
-        version = client.version()
+        with engine_errors("say its version"):
+            version = client.version()
+        _require_usable(client.api.base_url, version["Os"])
     except PointsmanError:
         client.close()
         raise
@@ -97,8 +99,7 @@ def _engine(client: DockerClient) -> Choice:
     return Choice(f"endpoints run as containers of the Docker Engine {version['Version']} ({platform})", client, platform)
 
 
-def _require_usable(client: DockerClient) -> None:
-    address, system = client.api.base_url, client.version()["Os"]
+def _require_usable(address: str, system: str) -> None:
     if not is_local(address):
         hint = "use an Engine of this machine"
         raise Stalled(f"the Docker Engine at {address} is on another machine, and so are its containers' ports", hint=hint)
