@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,10 +11,12 @@ import pytest
 from controller.embedded.runtime.docker.configuration import configuration
 from controller.embedded.runtime.docker.labels import ContainerLabels
 from controller.embedded.runtime.docker.listening import advice
+from controller.embedded.runtime.docker.mark import EngineMark
 from controller.embedded.runtime.docker.users import require_other_than_root
 from controller.embedded.runtime.instance import NotStarted
 from controller.embedded.runtime.socket_table import listeners
 from controller.embedded.runtime.specification import replica_spec
+from controller.model.errors import Unavailable
 from controller.model.objects import put
 from tests.embedded.runtime.cluster import deployment
 
@@ -95,6 +98,15 @@ def test_only_a_number_but_zero_is_certainly_not_root(user: str, problem: str) -
     with pytest.raises(NotStarted) as refused:
         require_other_than_root(user)
     assert problem in refused.value.message
+
+
+def test_a_mark_is_kept_and_a_disk_that_takes_none_is_told(tmp_path: Path) -> None:
+    mark = EngineMark(tmp_path / "run")
+    assert mark.id() == EngineMark(tmp_path / "run").id() != EngineMark(tmp_path / "other").id()
+    (tmp_path / "file").touch()
+    with pytest.raises(Unavailable, match=r"cannot write in .*/file: ") as refused:
+        EngineMark(tmp_path / "file").id()
+    assert "--state" in (refused.value.hint or "")
 
 
 def test_labels_say_all_that_the_next_run_must_know() -> None:
