@@ -22,7 +22,7 @@ from controller.engine.cache import TargetCache, kinds_of
 from controller.images.registry.granted_bases import ANY_BASE
 from controller.loading.configuration import load_configuration
 from controller.loading.schema_problems import did_you_mean
-from controller.model.configuration import Configuration, KubeconfigAccess, SourceSettings, TargetSettings
+from controller.model.configuration import Configuration, EmbeddedAccess, KubeconfigAccess, SourceSettings, TargetSettings
 from controller.model.declared import DeclaredState, SecretRef
 from controller.model.errors import Forbidden, Stalled
 from controller.model.identity import ObjectKey, UnitKey
@@ -87,7 +87,13 @@ def _read(file: Path) -> Configuration:
 def _settings(configuration: Configuration, name: str) -> TargetSettings:
     if name not in configuration.targets:
         raise Stalled(f"the configuration has no target `{name}`", hint=did_you_mean(name, configuration.targets))
-    return configuration.targets[name]
+    settings = configuration.targets[name]
+    if isinstance(settings.access, EmbeddedAccess):
+        message = f"target `{name}` is embedded in its controller, and --config is for Kubernetes targets"
+        others = [t.name for t in configuration.targets.values() if not isinstance(t.access, EmbeddedAccess)]
+        elsewhere = f", or --target with one of: {', '.join(sorted(others))}" if others else ""
+        raise Stalled(message, hint=f"pointsman plan --state {settings.access.state}{elsewhere}")
+    return settings
 
 
 def _choice(settings: TargetSettings, where: Where) -> Kubernetes:

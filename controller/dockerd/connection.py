@@ -40,7 +40,9 @@ def connect(environment: Mapping[str, str], timeout: int = TIMEOUT, first_answer
 
     with engine_errors("answer"):
         place = _place(environment)
-        knock(str(place.get("base_url", "")).removeprefix("http+").partition("unix://")[2], first_answer)
+    address = str(place.get("base_url", "")).removeprefix("http+")
+    with engine_errors("answer", address):
+        knock(address.partition("unix://")[2], first_answer)
         client = docker.DockerClient(version="auto", timeout=first_answer, **place)
     client.api.timeout = timeout
     try:
@@ -89,8 +91,11 @@ def knock(path: str, patience: int = FIRST_ANSWER) -> None:
 
 
 @contextmanager
-def engine_errors(attempt: str) -> Iterator[None]:
-    """Turns what the SDK raises inside into errors of ours; `attempt` completes "the Docker Engine cannot"."""
+def engine_errors(attempt: str, address: str = "") -> Iterator[None]:
+    """Turns what the SDK raises inside into errors of ours; `attempt` completes "the Docker Engine cannot".
+
+    `address` is told where nobody listens: which of variable, context and usual socket counted is easily mistaken.
+    """
     import requests  # noqa: PLC0415  (the SDK's own transport, and as slow to load)
     import urllib3  # noqa: PLC0415
     from docker.errors import APIError, DockerException  # noqa: PLC0415
@@ -100,17 +105,17 @@ def engine_errors(attempt: str) -> Iterator[None]:
     except APIError as error:
         raise refusal(str(error.explanation or error), attempt, error.status_code or 0) from error
     except (DockerException, requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-        raise _unreached(error, attempt) from error
+        raise _unreached(error, attempt, address) from error
 
 
-def _unreached(error: Exception, attempt: str) -> PointsmanError:
+def _unreached(error: Exception, attempt: str, address: str) -> PointsmanError:
     """No answer at all. The SDK wraps the cause several times, and at the beginning keeps only its text."""
     code = next((found.errno for found in _causes(error) if isinstance(found, OSError) and found.errno), None)
     if code == errno.EACCES or "Permission denied" in str(error):
         hint = "add this account to the group `docker` (`sudo usermod -aG docker $USER`, then log in again)"
         return Stalled("this account may not use the Docker Engine's socket", hint=hint)
     if code in (errno.ENOENT, errno.ECONNREFUSED) or "No such file" in str(error) or "Connection refused" in str(error):
-        return Unavailable("no Docker Engine answers", hint=_START)
+        return Unavailable(f"no Docker Engine answers{f' at {address}' if address else ''}", hint=_START)
     return Unavailable(f"the Docker Engine did not {attempt}: {_last_words(error)}", hint=_START)
 
 

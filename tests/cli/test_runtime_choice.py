@@ -28,7 +28,8 @@ def test_processes_are_chosen_without_a_look_for_an_engine() -> None:
 def test_auto_takes_processes_where_no_engine_is_and_says_why(tmp_path: Path) -> None:
     choice = choose("auto", {"DOCKER_HOST": f"unix://{tmp_path}/absent.sock"})
     assert choice.name == "process"
-    assert choice.sentence == "endpoints run as processes of this machine: no Docker Engine answers"
+    reason = f"no Docker Engine answers at unix://{tmp_path}/absent.sock"
+    assert choice.sentence == f"endpoints run as processes of this machine: {reason}"
 
 
 def test_auto_does_not_wait_for_an_engine_that_hangs(tmp_path: Path) -> None:
@@ -109,4 +110,4 @@ def test_each_command_says_so_and_ends_with_one(command: list[str], tmp_path: Pa
         check=False,
     )
     assert done.returncode == 1
-    assert "error: no Docker Engine answers\nhint: start Docker" in done.stderr
+    assert f"error: no Docker Engine answers at unix://{tmp_path}/absent.sock\nhint: start Docker" in done.stderr

@@ -132,6 +132,12 @@ def test_the_builder_of_images_is_told_and_can_be_chosen_for_all() -> None:
     assert chosen["laptop"] == configuration.targets["laptop"]
 
 
+def test_limits_are_told_where_a_target_sets_them() -> None:
+    told = [line for line in meaning(valid("valid-everything"), ()) if "limits" in line]
+    assert [line.partition(" (")[0] for line in told] == ["target us-east"]
+    assert told[0].endswith(", limits: code 500 MiB, one file 10 GiB, image 1000 bytes")
+
+
 def test_every_setting_of_a_target_is_read() -> None:
     targets = valid("valid-everything").targets
     target = targets["us-east"]

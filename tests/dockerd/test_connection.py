@@ -88,7 +88,7 @@ def test_no_engine_is_no_fault_where_one_is_only_looked_for(tmp_path: Path, capl
 
 @pytest.mark.parametrize("host", ["unix:///nowhere/docker.sock", "tcp://127.0.0.1:9"])
 def test_without_an_engine_the_error_says_how_to_get_one(host: str) -> None:
-    with pytest.raises(Unavailable, match="no Docker Engine answers") as caught:
+    with pytest.raises(Unavailable, match=f"no Docker Engine answers at {host}") as caught:
         connect({"DOCKER_HOST": host})
     assert "DOCKER_HOST" in (caught.value.hint or "")
 

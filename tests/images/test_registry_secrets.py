@@ -67,8 +67,8 @@ def test_a_word_in_git_allows_it_without_another_key_or_look(registry: Registry,
 def test_an_image_that_stays_on_this_machine_is_made_with_a_warning(tmp_path: Path) -> None:
     image = builder_at(tmp_path).build(spec_of(LEAKY), LEAKY, silent)
     assert image.warnings == (
-        "app/settings.py:2 holds a Hugging Face token; whoever can pull the image can read it",
-        "key.pem:1 holds a private key; whoever can pull the image can read it",
+        "app/settings.py:2 holds a Hugging Face token; the image can stay on this machine, but not leave it",
+        "key.pem:1 holds a private key; the image can stay on this machine, but not leave it",
     )
 
 

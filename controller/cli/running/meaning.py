@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from controller.images.sizes import readable
 from controller.model.configuration import (
     DOCKER_BUILDER,
     Configuration,
@@ -13,6 +14,7 @@ from controller.model.configuration import (
     SourceSettings,
     TargetSettings,
 )
+from controller.model.limits import Limits
 from controller.plan.clean_up import window
 
 
@@ -58,4 +60,12 @@ def _images(registry: RegistrySettings) -> str:
     kept = window(registry.clean_up.keep) if registry.clean_up else None
     fate = f"deleted once nothing has needed them for {kept}" if kept else "never deleted"
     builder = "built by a Docker Engine, " if registry.builder == DOCKER_BUILDER else ""
-    return f"; images to {registry.url}, pulled as {registry.pull}, {builder}{fate}"
+    return f"; images to {registry.url}, pulled as {registry.pull}, {builder}{fate}{_limits(registry.limits)}"
+
+
+def _limits(limits: Limits) -> str:
+    """Nothing where all of them are the usual ones."""
+    if limits == Limits():
+        return ""
+    file = readable(limits.file) if limits.file is not None else "what the registry takes"
+    return f", limits: code {readable(limits.code)}, one file {file}, image {readable(limits.image)}"

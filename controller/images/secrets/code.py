@@ -84,7 +84,7 @@ def how_to_allow(found: Finding) -> str:
 
 
 def _warning(found: Finding) -> str:
-    return f"{shown(found.place)} holds {found.what}; whoever can pull the image can read it"
+    return f"{shown(found.place)} holds {found.what}; the image can stay on this machine, but not leave it"
 
 
 def _beginning(code: CodeReader, entry: TreeEntry) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -140,6 +141,21 @@ def test_a_commit_is_provisional_where_it_may_still_change(project: Project) -> 
     project.git("update-ref", "refs/remotes/origin/feature", "HEAD")
     project.git("symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/feature")
     assert "(provisional)" not in project.run("plan", "eu").out
+
+
+def test_plan_by_a_configuration_whose_target_is_embedded_names_the_other_ways(project: Project, tmp_path: Path) -> None:
+    images = {"url": "https://registry.example.com/p"}
+    targets = {
+        "here": {"default": True, "embedded": {"state": "/srv/here"}},
+        "us": {"kubernetes": {}, "gateway": {"url": "https://ml.example.com"}, "registry": images},
+    }
+    sources = {"one": {"repository": str(tmp_path), "grants": {"projects": ["a/b"]}}}
+    config = tmp_path / "controller.yaml"
+    config.write_text(json.dumps({"format": 1, "sources": sources, "targets": targets}))
+    done = project.run("plan", "--config", str(config))
+    assert done.code == 1
+    assert "error: target `here` is embedded in its controller, and --config is for Kubernetes targets\n" in done.err
+    assert "hint: pointsman plan --state /srv/here, or --target with one of: us\n" in done.err
 
 
 def test_plan_of_a_directory_that_declares_nothing(project: Project) -> None:
