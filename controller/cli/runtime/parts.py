@@ -46,12 +46,13 @@ def parts(
     choice: Choice, state: StateDirectory, environment: Mapping[str, str], opened: ExitStack, *, allow_file_urls: bool
 ) -> Parts:
     """Those of the chosen runtime. When it is opened the choice is kept, and what the other one has left running is ended."""
+    if choice.client is not None:
+        opened.callback(choice.client.close)
     kept = _kept(choice, state)
     connect = LateEngine(environment)
     opened.callback(connect.close)
     builder = image_builder(kept, state, connect, environment, allow_file_urls=allow_file_urls)
     if choice.client is not None:
-        opened.callback(choice.client.close)
         engine = EngineCleaner(connect, kept.registry, state.images, state.cache)
         return Parts(_keeping(kept, state, containers(choice.client)), builder, engine.remove_unnamed)
     local = ImageCleaner(state.images, state.cache)
