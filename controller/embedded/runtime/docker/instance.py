@@ -24,7 +24,10 @@ _AGAIN = 1.0
 _KILL = 30.0
 """Seconds in which the kernel ends what was killed."""
 
-_SILENCE, _SHORT_SILENCE = 0.3, 0.05
+_SILENCE, _SHORT_SILENCE = 1.0, 0.05
+"""Seconds for which a connection must stay open: at first enough for a proxy on a busy machine to hang up, so that nothing
+counts as ready that does not listen yet; later short, as a server that takes one connection at a time waits meanwhile."""
+
 _ENGINE_STOPPED = "the Docker Engine stopped and ended it"
 
 
