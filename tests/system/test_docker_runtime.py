@@ -44,7 +44,7 @@ def repository(tmp_path: Path) -> Repository:
     made.write("valohai.yaml", json.dumps([{"endpoint": each} for each in endpoints]))
     made.configure(
         endpoints={ENDPOINT: {"scale": {"min": 2, "max": 2}, "environment": {"TOKEN": {"secret": "api", "key": "token"}}}},
-        rollout={"deadline": "60s"},
+        rollout={"deadline": "5m"},
     )
     return made
 
@@ -92,6 +92,7 @@ def test_a_plan_without_a_controller_means_the_same_images(
 ) -> None:
     SecretFiles(StateDirectory(tmp_path / "state").create().secrets).set("api", "token", Secret("opened"))
     monkeypatch.setenv("POINTSMAN_RUNTIME", "auto")
+    monkeypatch.setattr("controller.cli.runtime.choice._SOON", 60)  # a stalled machine must not look like one without Docker
     repository.commit({version_file("0.1"): {}})
     first = preview(Place(repository.root, StateDirectory(tmp_path / "new")), time.time())
     assert {spec.base for plan in first.plans for spec in plan.builds} == {"python:3.11"}
