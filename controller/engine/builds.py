@@ -115,11 +115,12 @@ class Builds:
         try:
             image = builder.build(spec, code, self._went_on)
         except PointsmanError as error:
-            _log.warning("image %s: %s", spec.tag, error.message)
+            hint = f"\n  hint: {error.hint}" if error.hint else ""
+            _log.warning("image %s of %s in %s: %s%s", spec.tag, spec.name, spec.repository, error.message, hint)
             self._fail(spec, _failure(spec, error.message, error.hint, permanent=isinstance(error, Stalled)))
         except Exception as error:
             # A fault of ours in one image must be told to whoever waits for it, and end no other build.
-            _log.exception("image %s", spec.tag)
+            _log.exception("image %s of %s in %s", spec.tag, spec.name, spec.repository)
             self._fail(spec, _failure(spec, f"{type(error).__name__}: {error}", permanent=False))
         else:
             self._saw(_place(spec), image)

@@ -69,6 +69,17 @@ def test_a_fault_in_a_build_is_a_failure_that_is_tried_again() -> None:
         builds.close()
 
 
+def test_the_log_says_whose_image_failed_and_what_to_do(caplog: pytest.LogCaptureFixture) -> None:
+    builder, told, builds = Slow(Stalled("a secret", hint="take it out")), threading.Event(), Builds(lambda *_: None)
+    builder.go.set()
+    try:
+        builds.request(replace(SPEC, name="v1/digits"), builder, CODE, UNITS[0], lambda _unit: told.set())
+        assert told.wait(60.0)
+    finally:
+        builds.close()
+    assert f"image {SPEC.tag} of v1/digits in acme/mnist: a secret\n  hint: take it out" in caplog.messages
+
+
 def test_a_failure_holds_only_while_the_terms_of_its_build_are_the_same() -> None:
     builder, told, builds = Slow(Stalled("a secret")), list[UnitKey](), Builds(lambda *_: None)
     builder.go.set()
