@@ -69,6 +69,7 @@ def _unit(status: UnitStatus, revision: str | None, *, wide: bool, several: bool
     yield head
     if health.message and health.message not in _said(status):
         yield Text(f"  {health.message}")
+    yield from _recorded_waits(status)
     if wide:
         yield from _table(["CONDITION", "STATUS", "REASON", "SINCE", "MESSAGE"], map(_condition_row, status.conditions))
     yield from _table(["ALIAS", "VERSION", "GIT WANTS", "STATE"], map(_alias_row, status.aliases))
@@ -97,6 +98,13 @@ def _said(status: UnitStatus) -> set[str]:
     """Messages that stand further below anyway."""
     items = (*status.gates, *status.failures)
     return {item.message for item in items} | {f"held: {hold.message}" for hold in status.holds}
+
+
+def _recorded_waits(status: UnitStatus) -> Iterator[Text]:
+    """What the record says is waited for, where no plan says it: a failure of something else must not hide it."""
+    waits = [c.message for c in status.conditions if c.type == "Reconciling" and c.message]
+    if status.settled is None and waits and waits[0] != status.health.message:
+        yield Text(f"  … {indented(waits[0])}", "yellow")
 
 
 def _condition_row(condition: Condition) -> Sequence[str]:

@@ -223,3 +223,14 @@ def test_times_are_told_as_rfc_3339_in_utc() -> None:
     [unit] = document(overview(status))["units"]
     assert [condition["since"] for condition in unit["conditions"]] == ["2018-10-03T14:05:09Z"]
     assert {version["until"] for version in unit["versions"]} == {None}
+
+
+def test_a_record_alone_says_what_is_waited_for_beside_what_failed() -> None:
+    failed, waits = "19990101.0: its image cannot be built", "production → 20181003.0 waits: predict: its base cannot be pulled"
+    conditions = (
+        Condition("Stalled", "True", "BuildFailed", failed, since=1.0),
+        Condition("Reconciling", "True", "Building", waits, since=1.0),
+    )
+    status = replace(status_of(serving()), settled=None, conditions=conditions, health=Assessment(Health.DEGRADED, failed))
+    assert [failed in text(status), waits in text(status)] == [True, True]
+    assert text(replace(status, health=Assessment(Health.PROGRESSING, waits))).count(waits) == 1
