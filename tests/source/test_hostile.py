@@ -6,12 +6,13 @@ import subprocess
 
 import pytest
 
+from controller.loading.printable import without_logins
 from controller.model.diagnostics import PROJECT, Subject
 from controller.model.errors import Stalled
 from controller.source import refusal
 from controller.source.bare import checked_url
 from controller.source.declared_files import checked_directory
-from controller.source.git import Git, without_credentials
+from controller.source.git import Git
 from controller.source.local import WorkingDirectory
 from controller.source.refusal import unsafe_name
 from tests.source.conftest import Repo
@@ -108,7 +109,7 @@ def test_an_option_is_no_directory_url_or_revision(repo: Repo) -> None:
 
 
 def test_credentials_do_not_reach_messages() -> None:
-    assert without_credentials("https://me:token@example.com/x") == "https://***@example.com/x"
+    assert without_logins("https://me:token@example.com/x") == "https://***@example.com/x"
 
 
 def test_the_repository_runs_nothing(repo: Repo, source: WorkingDirectory, working: WorkingDirectory) -> None:
