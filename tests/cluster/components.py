@@ -111,7 +111,7 @@ def _controllers(layout: Layout) -> Component:
         # With the defaults only 5 Deployments a second become observed, whoever applies them.
         "kube-api-qps": 500,
         "kube-api-burst": 1000,
-        # While the API server is away no node is heard of: after 50 s by default its pods would count as unready when it is back.
+        # No node is heard of while the API server is away: after 50 s by default its pods would count as unready then.
         "node-monitor-grace-period": "10m",
         # Minutes by default: a test would wait for them.
         "horizontal-pod-autoscaler-sync-period": "5s",
