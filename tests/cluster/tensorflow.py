@@ -125,13 +125,13 @@ def model() -> Path:
 def _train(root: Path) -> Path:
     for layer in tensorflow().layers:
         subprocess.run(["tar", "--extract", "--gzip", "--file", str(layer), "--directory", str(root)], check=True)
-    shutil.copytree(sample_directory() / "digits", root / "work")
-    shutil.copy(PROJECT / "train.py", root / "work")
+    shutil.copytree(sample_directory() / "digits", root / "training")
+    shutil.copy(PROJECT / "train.py", root / "training")
     # TensorFlow asks /proc for its own program, and the device for where to start.
     (root / "proc").mkdir(exist_ok=True)
     (root / "dev").mkdir(exist_ok=True)
     os.mknod(root / "dev" / "urandom", stat.S_IFCHR | 0o666, os.makedev(1, 9))
     contained = ["unshare", "--mount", "--pid", "--fork", f"--mount-proc={root / 'proc'}", "chroot", str(root)]
     quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
-    subprocess.run([*contained, "python3", "/work/train.py", "/work", "/work/model.h5"], env=quiet, check=True)
-    return root / "work" / "model.h5"
+    subprocess.run([*contained, "python3", "/training/train.py", "/training", "/training/model.h5"], env=quiet, check=True)
+    return root / "training" / "model.h5"
