@@ -40,6 +40,7 @@ class Contest:
         images.make_base()
         self._registry, other, bare = (self._new_registry(name) for name in ("own", "sdk", "bare"))
         self._project = Project(directory / "project", model)
+        stack.callback(self._project.forget)
         self._project.write_dockerfile(other.address)
         running = stack.enter_context(running_engine(directory / "engine"))
         self._sdk = DockerBuilder(running.socket, self._project.root, f"{other.address}/{REPOSITORY}")
@@ -69,17 +70,18 @@ class Contest:
             self._row(figures, "file change", builder)
         self._project.change_code(2)
         self._sdk.forget()
+        self._project.forget()
         with self._builder(self._directory / "fresh") as builder:
             self._row(figures, "fresh builder, code change", builder)
 
     def _row(self, figures: Figures, name: str, builder: RegistryBuilder) -> None:
         columns = figures.setdefault(name, {"own": [], "sdk": [], "floor": []})
-        with self._project.spec(f"{self._registry.address}/{REPOSITORY}") as (spec, code):
-            known = replace(spec, base_digest=self._base_digest, related=self._related)
-            columns["own"].append(_cost(lambda: builder.build(known, code, silent)))
-            found = builder.find(spec)
-            assert found is not None
-            self._base_digest, self._related = found.base_digest, (found.digest,)
+        spec, code = self._project.spec(f"{self._registry.address}/{REPOSITORY}")
+        known = replace(spec, base_digest=self._base_digest, related=self._related)
+        columns["own"].append(_cost(lambda: builder.build(known, code, silent)))
+        found = builder.find(spec)
+        assert found is not None
+        self._base_digest, self._related = found.base_digest, (found.digest,)
         columns["sdk"].append(_cost(lambda: self._sdk.build(spec.tag)))
         columns["floor"].append(_cost(self._floor(spec.tag)))
 

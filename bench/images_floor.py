@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import IO
 from urllib.parse import urlsplit
 
 _BLOCK = 1 << 20
@@ -39,8 +40,10 @@ class BareClient:
     def close(self) -> None:
         self._connection.close()
 
-    def _ask(self, method: str, path: str, status: int, body: object = None, headers: dict[str, str] | None = None) -> str:
-        self._connection.request(method, path, body, headers or {})  # type: ignore[arg-type]
+    def _ask(
+        self, method: str, path: str, status: int, body: IO[bytes] | bytes | None = None, headers: dict[str, str] | None = None
+    ) -> str:
+        self._connection.request(method, path, body, headers or {})
         answer = self._connection.getresponse()
         text = answer.read()
         assert answer.status == status, text

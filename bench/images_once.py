@@ -14,11 +14,9 @@ def main(directory: str, address: str, repository: str, sha256: str) -> None:
     before = peak_memory()
     project = Project(Path(directory) / "project", 0, sha256)
     push, pull, cache = f"http://{address}/bench", f"{address}/bench", Path(directory) / "cache"
-    with (
-        RegistryBuilder(push, pull, cache, mirrors={"docker.io": f"http://{address}"}) as builder,
-        project.spec(f"{address}/{repository}") as (spec, code),
-    ):
-        builder.build(spec, code, silent)
+    with RegistryBuilder(push, pull, cache, mirrors={"docker.io": f"http://{address}"}) as builder:
+        builder.build(*project.spec(f"{address}/{repository}"), silent)
+    project.forget()
     print(f"peak {peak_memory():.1f} MiB, of which {before:.1f} MiB are Python and what was imported")
 
 

@@ -8,7 +8,6 @@ import random
 import subprocess
 from array import array
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from bench.declared_repository import ENVIRONMENT
@@ -37,7 +36,7 @@ CMD ["python", "serve.py"]
 class Project:
     """A Docker context at `root` whose `code` is a repository, with a model of `size` MiB beside it.
 
-    It is made, unless `sha256` names the model of one that is there.
+    It is made, unless `sha256` names the model of one that is there. `forget` at the end.
     """
 
     def __init__(self, root: Path, size: int, sha256: str = "") -> None:
@@ -46,6 +45,7 @@ class Project:
         self._code = root / "code"
         self._model = root / "model.bin"
         self._size = size
+        self._objects: ObjectReader | None = None
         if not sha256:
             self._write_code()
             self.change_model(0)
@@ -78,22 +78,25 @@ class Project:
         if not place.exists():
             os.link(self._model, place)
 
-    @contextmanager
-    def spec(self, repository: str) -> Iterator[tuple[ImageSpec, GitCode]]:
-        """The image of the current commit, with the reader that has found its code, as in the controller."""
-        found = Repository.around(self._code)
-        assert found is not None
-        objects = ObjectReader(found.git())
-        code = Codebase(objects, str(self._code), "", "pointsman").at(self._git("rev-parse", "HEAD^{tree}"))
+    def spec(self, repository: str) -> tuple[ImageSpec, GitCode]:
+        """The image of the current commit, with the reader that has found its code; it stays, as in the controller."""
+        if self._objects is None:
+            found = Repository.around(self._code)
+            assert found is not None
+            self._objects = ObjectReader(found.git())
+        code = Codebase(self._objects, str(self._code), "", "pointsman").at(self._git("rev-parse", "HEAD^{tree}"))
         assert code is not None
         files = {MODEL: FileContent(url="https://models.invalid/weights.bin", sha256=self.sha256)}
-        try:
-            yield (
-                ImageSpec(repository, "python:3.11", "linux/amd64", code.tree, "python serve.py", 8000, files),
-                GitCode(objects),
-            )
-        finally:
-            objects.close()
+        return (
+            ImageSpec(repository, "python:3.11", "linux/amd64", code.tree, "python serve.py", 8000, files),
+            GitCode(self._objects),
+        )
+
+    def forget(self) -> None:
+        """End the reader; the next one knows nothing."""
+        if self._objects is not None:
+            self._objects.close()
+            self._objects = None
 
     def _write_code(self) -> None:
         package = self._code / "package"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Self
 
 from controller.cli.scratch import Scratch
 
@@ -33,6 +36,7 @@ class Repository:
     """Edits the scratch copy and commits."""
 
     def __init__(self, copy: Scratch) -> None:
+        self._copy = copy
         self._directory = copy.directory
         self._git = copy.git()
 
@@ -46,10 +50,9 @@ class Repository:
     def promote_by_merge(self) -> Commit:
         """A branch that moves production's alias, merged as a reviewed pull request would be."""
         branch = f"promote-{NEW}"
-        self._git.run("switch", "--quiet", "--create", branch)
-        self._move("production", NEW)
-        self._commit(f"Promote {NEW} to production")
-        self._git.run("switch", "--quiet", "main")
+        with self._worktree(branch) as aside:
+            aside._move("production", NEW)
+            aside._commit(f"Promote {NEW} to production")
         self._git.run("merge", "--quiet", "--no-ff", "--no-edit", branch)
         return Commit(self._head(), f"git merge --no-ff {branch}")
 
@@ -65,6 +68,14 @@ class Repository:
         mainline = ("-m", "1") if merge else ()
         self._git.run("revert", "--no-edit", *mainline, commit.id)
         return Commit(self._head(), " ".join(("git revert --no-edit", *mainline, commit.id[:10])))
+
+    @contextmanager
+    def _worktree(self, branch: str) -> Iterator[Self]:
+        """A new branch, checked out elsewhere: the demo serves what is checked out in the copy, be it reviewed or not."""
+        place = self._copy.state.root / branch
+        self._git.run("worktree", "add", "--quiet", "-b", branch, str(place))
+        yield type(self)(replace(self._copy, directory=place))
+        self._git.run("worktree", "remove", str(place))
 
     def _write_version(self, version: str, remark: str, label: str) -> None:
         text = _VERSION.format(remark=remark, deployment=DEPLOYMENT, label=label)

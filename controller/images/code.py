@@ -27,26 +27,27 @@ def code_layer(build: Build) -> Layer:
     Raises `Stalled` for a secret that may not leave this machine; one in an image that stays is a warning.
     """
     spec, code = build.spec, ReadOnce(build.code, build.memory.files)
-    declared = sorted(layer_path(CODE_DIRECTORY, normalised(path)) for path in spec.files)
+    declared = sorted(normalised(path) for path in spec.files)
+    elsewhere = [layer_path(CODE_DIRECTORY, path) for path in declared]
 
     def make(_scratch: Path) -> Contents:
         entries = [e for e in build.entries if _belongs(e, declared)]
         build.sizes.require_code(entries)
         members = [_member(e, code) for e in entries]
-        require_disjoint([*declared, *(m.path for m in members)])
+        require_disjoint([*elsewhere, *(m.path for m in members)])
         warnings = tuple(_pointers(entries, code))
         findings = tuple(secrets_in(filter(_is_source, build.entries), code, build.memory.scanned))
         return Contents(CODE_DIRECTORY, members, compressed=True, warnings=warnings, findings=findings)
 
     tree = [spec.code.path, [list(entry) for entry in spec.code.entries]]
-    layer = build.layer(LayerKind.CODE, [tree, declared, RULES], make)
+    layer = build.layer(LayerKind.CODE, [tree, elsewhere, RULES], make)
     if build.sizes.is_code_too_large(layer.content):
         build.sizes.require_code([e for e in build.entries if _belongs(e, declared)])
     return without_secrets(layer, spec.terms.allow_secrets, leaves=build.leaves)
 
 
 def _belongs(entry: TreeEntry, declared: Sequence[str]) -> bool:
-    return _is_source(entry) and layer_path(CODE_DIRECTORY, entry.path) not in declared
+    return _is_source(entry) and entry.path not in declared
 
 
 def _is_source(entry: TreeEntry) -> bool:
@@ -58,7 +59,7 @@ def _member(entry: TreeEntry, code: CodeReader) -> Member:
     if executable is None:
         what = _REFUSED.get(entry.mode, f"no regular file (mode {entry.mode})")
         raise Stalled(f"{entry.path} is {what}, which cannot be in an image", hint="commit the file itself in its place")
-    return Member(layer_path(CODE_DIRECTORY, entry.path), entry.size, lambda: code.read(entry.blob), executable)
+    return Member(layer_path(CODE_DIRECTORY, entry.path), entry.size, lambda: code.read(entry.blob), executable, entry.blob)
 
 
 def _pointers(entries: Sequence[TreeEntry], code: CodeReader) -> Iterator[str]:

@@ -10,15 +10,19 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, replace
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import asdict
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from controller.images.archive import Piece, joined, tar_blocks, tar_pieces
+from controller.images.compression import Gzip
 from controller.images.durable import exclusive, write_durably, write_whole
 from controller.images.installed import read_blocks
-from controller.images.layers import Contents, Layer, LayerKind, Member, compressed, tar_blocks, total_size, write_tar
+from controller.images.layers import Contents, Layer, LayerKind, total_size
 from controller.images.layout import BlobWriter, Layout
 from controller.images.secrets.finding import Finding
 from controller.model.identity import content_hash
@@ -46,6 +50,7 @@ class LayerStore:
         self._layout = layout
         self._cache = cache
         self._unkept = frozenset(unkept)
+        self._gzip = Gzip()
 
     def layer(self, kind: LayerKind, inputs: Any, make: Make, progress: Progress, find: Find) -> Layer:
         """The layer of these inputs. They must name everything that its bytes depend on.
@@ -103,8 +108,10 @@ class LayerStore:
 
     def _make(self, kind: LayerKind, name: str, make: Make, progress: Progress) -> Layer:
         with self._scratch(name) as scratch:
-            contents = _reporting(kind, make(scratch), progress)
-            blob, diff_id = self._read(contents) if kind in self._unkept else self._store(f"{kind}-{name}", contents)
+            contents = make(scratch)
+            pieces = _reported(kind, contents, progress)
+            with self._blob(kind, name) as blob:
+                diff_id = self._gzip.write(pieces, blob) if contents.compressed else _write(pieces, blob)
         return Layer(
             kind,
             blob.digest,
@@ -119,13 +126,8 @@ class LayerStore:
             total_size(contents.members),
         )
 
-    def _read(self, contents: Contents) -> tuple[BlobWriter, str]:
-        blob = BlobWriter(_Nowhere())
-        return blob, _write(contents, blob)
-
-    def _store(self, name: str, contents: Contents) -> tuple[BlobWriter, str]:
-        with self._layout.writing(name) as blob:
-            return blob, _write(contents, blob)
+    def _blob(self, kind: LayerKind, name: str) -> AbstractContextManager[BlobWriter]:
+        return nullcontext(BlobWriter(_Nowhere())) if kind in self._unkept else self._layout.writing(f"{kind}-{name}")
 
     @contextmanager
     def _scratch(self, name: str) -> Iterator[Path]:
@@ -149,30 +151,26 @@ class _Nowhere:
         """Nothing waits."""
 
 
-def _write(contents: Contents, blob: BlobWriter) -> str:
-    """Write the archive and return the digest of its uncompressed form."""
-    if not contents.compressed:
-        write_tar(contents, blob)
-        return blob.digest
-    with compressed(blob) as stream:
-        plain = BlobWriter(stream)
-        write_tar(contents, plain)
-    return plain.digest
+def _write(pieces: Iterable[Piece], blob: BlobWriter) -> str:
+    """Write the archive as it is, and return its digest."""
+    for block in joined(chain.from_iterable(piece.blocks() for piece in pieces)):
+        blob.write(block)
+    return blob.digest
 
 
-def _reporting(kind: LayerKind, contents: Contents, progress: Progress) -> Contents:
-    """The same contents, telling how far they are read."""
+def _reported(kind: LayerKind, contents: Contents, progress: Progress) -> Iterator[Piece]:
+    """The archive, telling how far its files are read."""
     total = total_size(contents.members)
     done = 0
 
-    def watched(member: Member) -> Callable[[], Iterator[bytes]]:
-        def blocks() -> Iterator[bytes]:
-            nonlocal done
-            for block in member.blocks():
-                yield block
-                done += len(block)
-                progress(f"layer {kind}", done, total)
+    def told(blocks: Callable[[], Iterator[bytes]]) -> Iterator[bytes]:
+        read = done
+        for block in blocks():
+            yield block
+            read += len(block)
+            progress(f"layer {kind}", min(read, total), total)
 
-        return blocks
-
-    return replace(contents, members=[replace(m, blocks=watched(m)) for m in contents.members])
+    for piece in tar_pieces(contents):
+        yield Piece(piece.size, partial(told, piece.blocks), piece.name)
+        done += piece.size
+    progress(f"layer {kind}", total, total)

@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import controller
+from controller.images.archive import CREATED
 from controller.images.base import Base
 from controller.images.dependencies import PACKAGES
 from controller.images.host import HOST
-from controller.images.layers import CREATED, Layer, LayerKind
+from controller.images.layers import Layer, LayerKind
 from controller.images.layout import MANIFEST_TYPE
 from controller.model.images import CODE_DIRECTORY, ImageSpec
 from controller.model.labels import PREFIX

@@ -30,21 +30,25 @@ def normalised(path: str) -> str:
 def require_disjoint(paths: Iterable[str]) -> None:
     """Raise `Stalled` where two entries have one path, or a file's path is another one's directory."""
     seen: set[str] = set()
+    directories: set[str] = set()
     for path in paths:
         if path in seen:
             raise Stalled(f"two files of the image have one path: /{path}", hint="give one of them another path")
         seen.add(path)
-    for path in seen:
-        for parent in _parents(path):
-            if parent in seen:
-                message = f"/{parent} would be a file and the directory of /{path} at once"
-                raise Stalled(message, hint="give one of them another path")
+        _note_directories(path, directories)
+    both = min(seen & directories, default=None)
+    if both is not None:
+        below = min(path for path in seen if path.startswith(f"{both}/"))
+        message = f"/{both} would be a file and the directory of /{below} at once"
+        raise Stalled(message, hint="give one of them another path")
 
 
-def _parents(path: str) -> Iterable[str]:
-    while "/" in path:
-        path = path.rpartition("/")[0]
-        yield path
+def _note_directories(path: str, directories: set[str]) -> None:
+    """Enter those that the path is below, unless a neighbour of it has."""
+    parent = path.rpartition("/")[0]
+    while parent and parent not in directories:
+        directories.add(parent)
+        parent = parent.rpartition("/")[0]
 
 
 def _complaint(path: str) -> str | None:

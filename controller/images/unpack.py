@@ -6,12 +6,12 @@ import hashlib
 import os
 import shutil
 import tarfile
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO, RawIOBase
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO
 
+from controller.images.compression import NOT_GZIP, uncompressed
 from controller.images.dependencies import PACKAGES
 from controller.images.durable import disk_errors, exclusive, rename_durably
 from controller.images.files import cached
@@ -84,7 +84,7 @@ class Unpacker:
         try:
             with blob.open("rb") as file:
                 whole = extraction.run(file, compressed=layer["mediaType"].endswith("+gzip")) in (None, layer["digest"])
-        except (FileNotFoundError, tarfile.TarError, zlib.error, EOFError):
+        except (FileNotFoundError, tarfile.TarError, *NOT_GZIP):
             whole = False
         if not whole:
             blob.unlink(missing_ok=True)
@@ -131,8 +131,7 @@ class _Extraction:
     def run(self, file: BinaryIO, *, compressed: bool) -> str | None:
         """The digest of the whole archive; None where its file was linked, whose digest was checked when it came."""
         hashed = _Hashed(file)
-        mode: Literal["r|gz", "r|"] = "r|gz" if compressed else "r|"
-        with tarfile.open(fileobj=hashed, mode=mode) as archive:
+        with tarfile.open(fileobj=uncompressed(hashed) if compressed else hashed, mode="r|") as archive:
             for member in archive:
                 if member.isdir():
                     continue

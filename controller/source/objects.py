@@ -99,15 +99,20 @@ class ObjectReader:
             return self._header("--batch-check", id)[0]
 
     def infos(self, ids: list[str]) -> dict[str, Info]:
-        """Type and size of many objects at once; missing ones are left out."""
-        found: dict[str, Info] = {}
+        """Type and size of many objects at once, asking git for those that are new; missing ones are left out."""
         with self._lock:
-            for start in range(0, len(ids), ASKED):
-                some = ids[start : start + ASKED]
-                process = self._ask("--batch-check", *some)
-                answers = [self._answer(process, asked) for asked in some]
-                found.update((asked, info) for asked, info in zip(some, answers, strict=True) if info)
+            known = {asked: self._sized[asked] for asked in ids if asked in self._sized}
+            found = self._asked([asked for asked in ids if asked not in known])
             self._remember(found)
+        return known | found
+
+    def _asked(self, ids: list[str]) -> dict[str, Info]:
+        found: dict[str, Info] = {}
+        for start in range(0, len(ids), ASKED):
+            some = ids[start : start + ASKED]
+            process = self._ask("--batch-check", *some)
+            answers = [self._answer(process, asked) for asked in some]
+            found.update((asked, info) for asked, info in zip(some, answers, strict=True) if info)
         return found
 
     def _remember(self, found: dict[str, Info]) -> None:

@@ -11,14 +11,16 @@ from image_examples import MemoryCode, blob_of, silent
 from registry_images import builder_for, spec_for, tree_at
 from registry_server import Registry
 
-from controller.images.read_once import SMALL, ReadOnce, SmallFiles
+from controller.images.archive import SMALL
+from controller.images.read_once import ReadOnce
+from controller.images.recent import Recent
 
 SMALL_ONE, LARGE_ONE = b"x" * SMALL, b"y" * (SMALL + 1)
 
 
 @pytest.mark.pure
 def test_small_file_is_asked_for_once() -> None:
-    code, small = MemoryCode({"small": SMALL_ONE, "large": LARGE_ONE}), SmallFiles()
+    code, small = MemoryCode({"small": SMALL_ONE, "large": LARGE_ONE}), Recent()
     for _ in range(2):
         for data in (SMALL_ONE, LARGE_ONE):
             assert b"".join(ReadOnce(code, small).read(blob_of(data))) == data
@@ -27,7 +29,7 @@ def test_small_file_is_asked_for_once() -> None:
 
 @pytest.mark.pure
 def test_file_whose_reading_ended_early_is_not_kept() -> None:
-    code, small = MemoryCode({"small": SMALL_ONE}), SmallFiles()
+    code, small = MemoryCode({"small": SMALL_ONE}), Recent()
     next(ReadOnce(code, small).read(blob_of(SMALL_ONE)))
     assert small.get(blob_of(SMALL_ONE)) is None
     assert b"".join(ReadOnce(code, small).read(blob_of(SMALL_ONE))) == SMALL_ONE
@@ -36,7 +38,7 @@ def test_file_whose_reading_ended_early_is_not_kept() -> None:
 @pytest.mark.pure
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 6))))
 def test_what_is_kept_is_whole_and_has_a_limit(steps: list[tuple[str, int]]) -> None:
-    small, sizes = SmallFiles(limit=10), dict[str, int]()
+    small, sizes = Recent(limit=10), dict[str, int]()
     for name, size in steps:
         small.keep(name, bytes(sizes.setdefault(name, size)))
         kept = {each: small.get(each) for each in sizes}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tarfile
 from collections.abc import Iterable, Iterator
 
-from controller.images.layers import MODIFIED
+from controller.images.archive import MODIFIED
 
 _LAYER = "layer.tar"
 _DOCKERFILE = "Dockerfile"

@@ -51,7 +51,7 @@ class PushingBuilder(RegistryBuilder):
         super().clean(before)
         EngineCleaner(self._connect, self._place, self._layout.root, self._cache).remove_unnamed((), before)
 
-    def _publish(self, build: Build, found: FoundBase, layers: Sequence[Layer], tell: Tell) -> None:
+    def _publish(self, build: Build, found: FoundBase, layers: Sequence[Layer], tell: Tell) -> tuple[str, dict[str, Any]]:
         spec = build.spec
         name = spec.name or spec.tag
         content = checked_layers(build, self._layout, self._cache)
@@ -60,7 +60,7 @@ class PushingBuilder(RegistryBuilder):
         image = assembler.assemble(base, layers, configuration(spec, layers, found.base)["config"])
         self._push(image, spec, f"push the image of {name} to {self._place}", tell)
         client = RegistryClient(self._registries.session(self._location), lambda: tell(0, 0))
-        self._annotate(spec, layers, found.base, client)
+        return self._annotate(spec, layers, found.base, client)
 
     def _push(self, image: str, spec: ImageSpec, attempt: str, tell: Tell) -> None:
         name = f"{self._location.host}/{self._repository(spec)}"
@@ -87,16 +87,21 @@ class PushingBuilder(RegistryBuilder):
             raise Transient(f"the base image {reference} vanished from the Docker Engine", hint=hint)
         return str(known["Id"])
 
-    def _annotate(self, spec: ImageSpec, layers: Sequence[Layer], base: Base, client: RegistryClient) -> None:
+    def _annotate(
+        self, spec: ImageSpec, layers: Sequence[Layer], base: Base, client: RegistryClient
+    ) -> tuple[str, dict[str, Any]]:
         """Let the tag lead to the same configuration and layers by a manifest that has the annotations."""
         repository = self._repository(spec)
         found = client.manifest(repository, spec.tag)
         if found is None:
             hint = "find out what else cleans up there; it is tried again"
             raise Transient(f"the image {spec.tag} vanished from its registry as soon as it was pushed", hint=hint)
-        data = canonical(annotated(found.document, spec, layers, base))
-        client.put_manifest(repository, digest_of(data), data)
+        document = annotated(found.document, spec, layers, base)
+        data = canonical(document)
+        digest = digest_of(data)
+        client.put_manifest(repository, digest, data)
         client.put_manifest(repository, spec.tag, data)
+        return digest, document
 
 
 def annotated(document: Mapping[str, Any], spec: ImageSpec, layers: Sequence[Layer], base: Base) -> dict[str, Any]:

@@ -37,7 +37,7 @@ from controller.images.registry.shelf import Shelf
 from controller.images.sizes import Sizes
 from controller.images.stored import checked_layers
 from controller.model.configuration import PackageIndex
-from controller.model.errors import Stalled, Transient
+from controller.model.errors import Stalled
 from controller.model.images import Image, ImageSpec
 from controller.model.limits import Limits
 from controller.model.ports import CodeReader, Progress
@@ -108,23 +108,12 @@ class RegistryBuilder:
         if digest is None:
             return None
         document = image_document(client, repository, digest, self._bases)
-        if document is None or not is_told(document):
-            return None
-        return Image(spec.key, f"{spec.repository}@{digest}", digest, base_digest_of(document), self._warnings(spec, document))
+        return self._image(spec, digest, document) if document is not None and is_told(document) else None
 
     def build(self, spec: ImageSpec, code: CodeReader, progress: Progress) -> Image:
         """Build what is missing, tag last. One build per key at a time, of all processes that share the cache."""
         with disk_errors(), exclusive(self._cache / "locks" / f"image-{spec.key}"):
-            found = self.find(spec)
-            if found is None:
-                self._build(spec, code, progress)
-                found = self.find(spec)
-        if found is None:
-            message = f"the image {spec.tag} vanished from its registry as soon as it was pushed"
-            raise Transient(
-                message, hint="restart the registry if it has collected its garbage; else find out what cleans up there"
-            )
-        return found
+            return self.find(spec) or self._build(spec, code, progress)
 
     def shelf(self, project: str, tick: Tick) -> Shelf:
         """The images of a project (`owner/name`) where this builder pushes them; `tick` as for `RegistryClient`."""
@@ -136,7 +125,7 @@ class RegistryBuilder:
         self._bases.forget(IMAGE, before)
         self._installer.prune(before)
 
-    def _build(self, spec: ImageSpec, code: CodeReader, progress: Progress) -> None:
+    def _build(self, spec: ImageSpec, code: CodeReader, progress: Progress) -> Image:
         def tick() -> None:
             progress(f"reading the base image of {spec.name or spec.tag}", 0, 0)
 
@@ -148,7 +137,9 @@ class RegistryBuilder:
         build = Build(spec, code, self._store, progress, owner, find=find, memory=self._memory, sizes=self._sizes)
         layers = own_layers(build, self._files, self._installer, lambda: find_python(self._bases, base, spec.platform))
         self._sizes.require_image(spec, base.base.layers, layers)
-        self._publish(build, base, layers, partial(progress, f"pushing {spec.name or spec.tag}"))
+        digest, document = self._publish(build, base, layers, partial(progress, f"pushing {spec.name or spec.tag}"))
+        self._bases.remember(digest, IMAGE, document, durable=False)
+        return self._image(spec, digest, document)
 
     def _base(self, spec: ImageSpec, tick: Tick) -> FoundBase:
         """The base at the digest that the unit remembers, else at the one that its name leads to now."""
@@ -159,7 +150,8 @@ class RegistryBuilder:
             reference = replace(reference, digest=spec.base_digest)
         return self._bases.find(reference, self._registries.origin(reference, tick), spec.platform)
 
-    def _publish(self, build: Build, found: FoundBase, layers: Sequence[Layer], tell: Tell) -> None:
+    def _publish(self, build: Build, found: FoundBase, layers: Sequence[Layer], tell: Tell) -> tuple[str, dict[str, Any]]:
+        """Let the tag lead to the image: its digest and its manifest."""
         spec = build.spec
         config = canonical(configuration(spec, layers, found.base))
         config_digest = digest_of(config)
@@ -173,8 +165,7 @@ class RegistryBuilder:
         session = self._registries.session(self._location)
         bases = self._location.below(_BASES)
         pusher = Pusher(session, self._repository(spec), bases, self._known, tell, parallel=self._parallel)
-        digest = pusher.push(blobs, canonical(document), spec.tag)
-        self._bases.remember(digest, IMAGE, document, durable=False)
+        return pusher.push(blobs, canonical(document), spec.tag), document
 
     def _repository(self, spec: ImageSpec) -> str:
         """Where the spec's images lie in the registry that is pushed to."""
@@ -184,10 +175,11 @@ class RegistryBuilder:
             raise Stalled(message, hint="the target's registry and its builder's must be the same")
         return self._location.below(name)
 
-    def _warnings(self, spec: ImageSpec, document: dict[str, Any]) -> tuple[str, ...]:
-        """What the build had to say, and what the target's security profile will."""
+    def _image(self, spec: ImageSpec, digest: str, document: dict[str, Any]) -> Image:
+        """With what the build had to say, and what the target's security profile will."""
         user = restricted_complaint(user_of(document)) if self._security == "restricted" else None
-        return (*warnings_of(document), *filter(None, (user, port_complaint(spec.port, self._security))))
+        warnings = (*warnings_of(document), *filter(None, (user, port_complaint(spec.port, self._security))))
+        return Image(spec.key, f"{spec.repository}@{digest}", digest, base_digest_of(document), warnings)
 
 
 def _unwatched() -> None:

@@ -183,8 +183,8 @@ class RegistryClient:
 
     def _secured(self, location: str) -> str:
         """An address as the registry gives it; behind a proxy that ends TLS, it may say http of itself."""
-        url = httpx2.URL(self.session.location.url).join(location)
-        own = httpx2.URL(self.session.location.url)
+        own = self.session.url
+        url = own.join(location)
         if own.scheme == "https" and url.scheme == "http" and url.host == own.host:
             url = url.copy_with(scheme="https", port=own.port)
         return str(url)

@@ -9,12 +9,12 @@ from __future__ import annotations
 import posixpath
 import re
 import tarfile
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from io import RawIOBase
-from typing import IO, Any, Literal, Self
+from typing import IO, Any, Self
 
+from controller.images.compression import NOT_GZIP, uncompressed
 from controller.images.installer import Python
 from controller.images.registry.bases import Bases, FoundBase
 from controller.model.errors import Stalled, Unavailable
@@ -35,7 +35,7 @@ _LARGEST_LAYER = 1 << 36
 """Bytes of an unpacked layer; a few megabytes can be made to unpack to any number."""
 
 _EXTENSIONS = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
-_MALFORMED = (tarfile.TarError, zlib.error, EOFError, ValueError, RecursionError)
+_MALFORMED = (tarfile.TarError, *NOT_GZIP, ValueError, RecursionError)
 """What `tarfile` raises for archives that are none; the last two for headers of another form."""
 
 ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
@@ -130,7 +130,6 @@ def _resolved(files: _Files, name: str) -> str:
 
 def _note_layer(files: _Files, found: FoundBase, layer: Mapping[str, Any]) -> None:
     """Enter one layer: a later file takes the place of an earlier one, a whiteout removes it."""
-    mode: Literal["r|gz", "r|"] = "r|gz" if layer["mediaType"].endswith("+gzip") else "r|"
     if layer["mediaType"].endswith("+zstd"):
         hint = "name a base image whose layers are gzip, or one that sets PYTHON_VERSION and whose first layer is gzip"
         raise Stalled("the base image's Python cannot be found: its layers are compressed with zstd", hint=hint)
@@ -138,7 +137,8 @@ def _note_layer(files: _Files, found: FoundBase, layer: Mapping[str, Any]) -> No
     try:
         with client.reading(repository, layer["digest"]) as blocks:
             stream = _Stream(blocks, client.tick)
-            with tarfile.open(fileobj=stream, mode=mode, tarinfo=_Member) as archive:
+            plain = uncompressed(stream) if layer["mediaType"].endswith("+gzip") else stream
+            with tarfile.open(fileobj=plain, mode="r|", tarinfo=_Member) as archive:
                 for member in _members(archive):
                     _note_member(files, archive, member)
     except _MALFORMED as error:

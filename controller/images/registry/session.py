@@ -93,6 +93,7 @@ class Session:
         first_pause: float = FIRST_PAUSE,
     ) -> None:
         self.location = location
+        self.url = httpx2.URL(location.url)
         self.name = name
         self.first_pause = first_pause
         headers = {"user-agent": f"pointsman/{controller.__version__}", "accept-encoding": "identity"}
@@ -135,8 +136,8 @@ class Session:
     def open(self, call: Call, tick: Tick) -> Iterator[httpx2.Response]:
         """One try; the body is still to be read. Raises `Unavailable` for statuses and faults that may pass."""
         tick()
-        url = httpx2.URL(self.location.url).join(call.url)
-        trusted = (url.scheme, url.netloc) == (self.location.scheme, httpx2.URL(self.location.url).netloc)
+        url = self.url.join(call.url)
+        trusted = (url.scheme, url.netloc) == (self.url.scheme, self.url.netloc)
         header = self._tokens.header(call.scope) if trusted else None
         with self._errors(call):
             response = self._send(call, url, header)
