@@ -103,7 +103,10 @@ def _is_behind(revision: str, status: UnitStatus, concerns: Concerns | None) -> 
 def _trouble(revision: str | None, status: UnitStatus, concerns: Concerns | None) -> Verdict | None:
     """Why this unit will not serve the commit by itself."""
     if stopped := next(stops(status.conditions), None):
-        return Verdict(False, f"{status.unit.deployment}: {stopped.message}", _TRY_AGAIN)
+        resume = f"pointsman resume {status.unit.deployment}"
+        return Verdict(
+            False, f"{status.unit.deployment}: {stopped.message}", resume if stopped.reason == "Suspended" else _TRY_AGAIN
+        )
     if concerns is None or _serves(status, concerns) or not all(arrived(revision, status, a, concerns) for a in status.aliases):
         return None
     idle = idle_failure(status)

@@ -16,6 +16,7 @@ from controller.cli.overviews import look
 from controller.cli.status_document import Overview
 from controller.cli.status_text import short
 from controller.cli.unit_status import UnitStatus
+from controller.model.conditions import Health
 from controller.model.errors import Stalled, Transient
 from controller.model.source import Revision
 from controller.source.repository import Repository
@@ -51,6 +52,8 @@ def _failed(status: UnitStatus) -> Verdict | None:
         return Verdict(False, f"{name}: {status.failures[0].message}", "a new commit, or: pointsman reconcile")
     if status.holds:
         return Verdict(False, f"{name}: held: {status.holds[0].message}", status.holds[0].hint)
+    if not status.settled and status.health.health is Health.SUSPENDED:
+        return Verdict(False, f"{name}: {status.health.message}", f"pointsman resume {name}")
     if status.settled is None and (stalled := _stalled(status)):
         return Verdict(False, f"{name}: {stalled}")
     if status.settled is False and all(alias.settled for alias in status.aliases) and (idle := idle_failure(status)):

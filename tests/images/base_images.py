@@ -6,7 +6,7 @@ import gzip
 import hashlib
 import json
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
 from typing import Any
 
@@ -63,6 +63,11 @@ def push_manifest(url: str, repository: str, tag: str, document: Mapping[str, An
     return digest_of(data)
 
 
+def in_members(data: bytes, mtime: int) -> bytes:
+    """An archive as eStargz has it: each block of it, so each header and each file, is a gzip member of its own."""
+    return b"".join(gzip.compress(data[start : start + 512], mtime=mtime) for start in range(0, len(data), 512))
+
+
 def push_base(
     url: str,
     repository: str = "library/python",
@@ -71,10 +76,11 @@ def push_base(
     run: Mapping[str, Any] = RUN,
     media_type: str = GZIP,
     platform: tuple[str, str] = ("linux", "amd64"),
+    compress: Callable[..., bytes] = gzip.compress,
 ) -> str:
     """Push an image of these layers; its digest."""
     plain = [archive(tree) for tree in trees]
-    blobs = [gzip.compress(data, mtime=0) if media_type.endswith("gzip") else data for data in plain]
+    blobs = [compress(data, mtime=0) if media_type.endswith("gzip") else data for data in plain]
     config = json.dumps(
         {
             "os": platform[0],

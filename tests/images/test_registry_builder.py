@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from base_images import DEBIAN, MANIFEST, RUN, archive, digest_of, push_base, push_manifest
+from base_images import DEBIAN, MANIFEST, RUN, archive, digest_of, in_members, push_base, push_manifest
 from image_examples import CODE, MemoryCode, builder_at, in_code, silent, spec_of
 from registry_images import PROJECT, blob_at, builder_for, config_at, manifest_at, spec_for, tree_at, unpacked
 from registry_server import Registry, running_registry
@@ -370,6 +370,12 @@ def test_server_fits_the_python_of_the_base(
     image = builder.build(spec_for(registry, wsgi=True), CODE, silent)
     assert expected in manifest_at(registry, image)["annotations"]["pointsman.dev/distributions"].split()
     assert "opt/pointsman/python/bin/gunicorn" in tree_at(registry, image)
+
+
+def test_base_of_many_gzip_members_is_read_whole(registry: Registry, builder: RegistryBuilder) -> None:
+    push_base(registry.url, trees=[{"etc/first": b"1", **OLD_DEBIAN}], run={"Env": []}, compress=in_members)
+    image = builder.build(spec_for(registry, wsgi=True), CODE, silent)
+    assert "gunicorn==21.2.0" in manifest_at(registry, image)["annotations"]["pointsman.dev/distributions"].split()
 
 
 def test_layers_of_a_base_are_read_once(registry: Registry, builder: RegistryBuilder, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from controller.cli.scratch import sample_directory, scratch
 
 pytestmark = pytest.mark.system
 
-PATIENCE = 120.0
+PATIENCE = 300.0
 
 
 class Demo:
@@ -50,7 +50,10 @@ class Demo:
         """The exit code, after sending a signal."""
         if number is not None:
             self.process.send_signal(number)
-        code = self.process.wait(PATIENCE)
+        try:
+            code = self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            pytest.fail(f"it does not end:\n{self.text}")
         self._thread.join(PATIENCE)
         return code
 

@@ -65,6 +65,16 @@ def test_a_unit_that_looked_at_the_commit(
     assert (found.serves if found else None) is serves
 
 
+@pytest.mark.parametrize(
+    ("condition", "step"), [(SUSPENDED, f"pointsman resume {DEPLOYMENT}"), (STALLED, "pointsman reconcile")]
+)
+def test_the_next_step_fits_what_stops_it(repository: Repository, condition: Condition, step: str) -> None:
+    commit = repository.git("rev-parse", "HEAD")
+    found = judge(overview(status(condition, attempted=commit)), concerns(repository, commit))
+    assert found is not None
+    assert step in (found.hint or "")
+
+
 def test_what_was_given_up_before_the_commit_says_nothing_of_it(repository: Repository) -> None:
     before = repository.git("rev-parse", "HEAD")
     commit = repository.release("v2")
