@@ -19,6 +19,7 @@ from controller.cli.unit_status import UnitStatus
 from controller.model.conditions import Health
 from controller.model.errors import Stalled, Transient
 from controller.model.source import Revision
+from controller.plan.grouping import grouped
 from controller.source.repository import Repository
 
 _LOOK_EVERY = 0.5
@@ -49,7 +50,7 @@ def _failed(status: UnitStatus) -> Verdict | None:
     """Why a unit will not serve by itself; None while it may."""
     name = status.unit.deployment
     if status.failures:
-        return Verdict(False, f"{name}: {status.failures[0].message}", "a new commit, or: pointsman reconcile")
+        return Verdict(False, f"{name}: {grouped(status.failures)[0].message}", "a new commit, or: pointsman reconcile")
     if status.holds:
         return Verdict(False, f"{name}: held: {status.holds[0].message}", status.holds[0].hint)
     if not status.settled and status.health.health is Health.SUSPENDED:

@@ -41,7 +41,13 @@ def grouped(gates: Iterable[Gate]) -> tuple[Gate, ...]:
     for one in said:
         if one.move or (one.cause, one.where) not in covered:
             groups[one.group].append(one)
-    return tuple(members[0].gate if len(members) == 1 else _merged(members) for members in groups.values())
+    return tuple(members[0].gate if _says_all(members) else _merged(members) for members in groups.values())
+
+
+def _says_all(members: list[_Said]) -> bool:
+    """Whether the only one names its move, or its version is not known."""
+    first = members[0]
+    return len(members) == 1 and bool(first.move or not first.where[0] or first.where[0] in first.gate.message)
 
 
 def _parted(gate: Gate) -> _Said:

@@ -32,6 +32,10 @@ def test_a_build_failure_of_several_endpoints_aliases_and_versions() -> None:
     ) == [f"production → 2, staging → 2 wait: greet, predict: {FAILED}", f"3/greet, 3/predict: {FAILED}"]
 
 
+def test_what_only_one_endpoint_says_names_its_version_too() -> None:
+    assert words(Gate(Subject("version", "3/greet"), "BuildFailed", f"greet: {FAILED}")) == [f"3/greet: {FAILED}"]
+
+
 def test_a_secret_that_several_endpoints_lack() -> None:
     lacks = "Secret api has no key token (pointsman secret set api token)"
     gates = [Gate(Subject("version", f"{v}/greet"), "SecretMissing", f"greet: {lacks}") for v in (1, 2)]
