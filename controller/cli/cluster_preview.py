@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 from controller.cli.clean_up_preview import CleanUpPreview, Open
@@ -16,10 +17,12 @@ from controller.cli.reach.cluster import open_cluster
 from controller.cli.reach.limits import Limited
 from controller.cli.reach.options import Where
 from controller.cli.running.cluster_target import ClusterTargets
-from controller.cli.running.sources import base_grants
+from controller.cli.running.sources import granted
 from controller.cluster.client import KubernetesClient
 from controller.engine.cache import TargetCache, kinds_of
-from controller.images.registry.granted_bases import ANY_BASE
+from controller.engine.grants import Granted
+from controller.engine.placing import Placing
+from controller.engine.sources import Source
 from controller.loading.configuration import load_configuration
 from controller.loading.schema_problems import did_you_mean
 from controller.model.configuration import Configuration, EmbeddedAccess, KubeconfigAccess, SourceSettings, TargetSettings
@@ -62,12 +65,11 @@ def cluster_preview(place: Place, file: Path, where: Where, now: float) -> Previ
             limited = AssumedSecrets(client, where, unit, _secret_keys(declared))
             target = targets.seen(settings, client, limited)
             cache = TargetCache.listed(limited, kinds_of(target.profile))
-            default, wanted = configuration.default, settings.name
             source = _source(configuration, unit)
-            bases = base_grants(source.grants, configuration) if source else ANY_BASE
             origin = source.repository if source else None
             images = CleanUpPreview(configuration, targets, settings, target.profile, _opener(settings, limited, where, unit))
-            return Previewed(target, cache, lambda d: (d.target or default) == wanted, origin, bases, images.outlook)
+            placing = Placing(frozenset(configuration.targets), configuration.default)
+            return Previewed(target, cache, placing, origin, _granting(configuration, source), images.outlook)
 
         return plans_for(place, look, now)
 
@@ -122,6 +124,13 @@ def _source(configuration: Configuration, unit: UnitKey) -> SourceSettings | Non
     """How the controller reads this project, and what it grants; objects say where from in an annotation."""
     allowed = (s for s in configuration.sources.values() if s.grants.allows_project(f"{unit.owner}/{unit.project}"))
     return next(allowed, None)
+
+
+def _granting(configuration: Configuration, settings: SourceSettings | None) -> Callable[[Source], Granted]:
+    """What the controller grants; a project that no source may declare is granted nothing."""
+    if settings is None:
+        return partial(Granted, projects=())
+    return lambda source: granted(settings, source, configuration)
 
 
 def _secret_keys(declared: DeclaredState) -> dict[str, set[str]]:

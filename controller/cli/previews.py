@@ -23,21 +23,22 @@ from controller.embedded.store import EmbeddedStore
 from controller.engine.builds import Builds
 from controller.engine.cache import TargetCache
 from controller.engine.desire import Desire
-from controller.engine.grants import without_ungranted_bases
+from controller.engine.grants import Granted, granted_state
 from controller.engine.observe import cached_record, cached_records
+from controller.engine.placing import Placing
 from controller.engine.planning import UnitWork, plan_unit, units_of
 from controller.engine.sight import Sight
-from controller.engine.sources import Publication
+from controller.engine.sources import Publication, Source
 from controller.engine.targets import Target
-from controller.images.registry.granted_bases import ANY_BASE, BaseGrants
 from controller.loading.loader import load
 from controller.model.changes import Plan
 from controller.model.clean_up import Outlook
 from controller.model.configuration import DOCKER
-from controller.model.declared import DeclaredState, Deployment
+from controller.model.declared import DeclaredState
 from controller.model.diagnostics import ordered
 from controller.model.identity import UnitKey
 from controller.model.ports import ClusterClient
+from controller.source.addresses import with_granted_addresses
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +66,15 @@ def _no_registry(_publication: Publication, _now: float) -> Outlook | None:
 
 @dataclass(frozen=True, slots=True)
 class Previewed:
-    """What a preview needs to know of its target, and of which deployments it is."""
+    """What a preview needs to know of its target, of the deployments that are served there, and of what they may use."""
 
     target: Target
     cache: TargetCache
-    includes: Callable[[Deployment], bool]
+    placing: Placing
     origin: str | None = None
     """What the controller calls this repository, where it reads it from elsewhere."""
-    bases: BaseGrants = ANY_BASE
-    """What the controller lets this repository build on."""
+    granted: Callable[[Source], Granted] = Granted
+    """What the controller lets this repository use."""
     clean_up: Callable[[Publication, float], Outlook | None] = _no_registry
 
 
@@ -85,7 +86,9 @@ def preview(place: Place, now: float) -> Preview:
     with _empty_target(place) if is_new else cluster_client(place) as client, closing(LateEngine(environment())) as engine:
         builder = image_builder(kept, state, engine, None, allow_file_urls=True)
         target = Target(embedded_profile(state, runtime=kept), client, builder, lambda: ())
-        made = plans_for(place, lambda _: Previewed(target, TargetCache.listed(client), lambda _: True), now)
+        here = target.profile.name
+        seen = Previewed(target, TargetCache.listed(client), Placing(frozenset({here}), here, everywhere=True))
+        made = plans_for(place, lambda _: seen, now)
     return replace(made, is_new=is_new)
 
 
@@ -103,9 +106,10 @@ def plans_for(place: Place, look: Callable[[DeclaredState], Previewed], now: flo
     with ExitStack() as opened:
         source = opened.enter_context(working_directory(place))
         snapshot = source.snapshot()
-        declared = load(snapshot)
-        seen = look(declared)
-        declared = without_ungranted_bases(declared, seen.bases)
+        seen = look(load(snapshot))
+        granted = seen.granted(source)
+        snapshot = with_granted_addresses(snapshot, granted.file_prefixes)
+        declared = granted_state(load(snapshot), granted, seen.placing, snapshot.path)
         publication = Publication(source, replace(snapshot, source=seen.origin or snapshot.source), declared)
         builds = Builds(_silent, workers=1)
         opened.callback(builds.close)
@@ -126,7 +130,7 @@ def plans_for(place: Place, look: Callable[[DeclaredState], Previewed], now: flo
 def _is_included(unit: UnitKey, declared: DeclaredState, seen: Previewed) -> bool:
     """What is held or gone is planned where it has a record."""
     deployment = declared.deployments.get(unit.deployment)
-    return deployment is None or seen.includes(deployment)
+    return deployment is None or seen.placing.target_of(deployment) == seen.target.profile.name
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from controller.loading.documents import parse
@@ -10,6 +11,12 @@ from controller.loading.nodes import MapNode, Node, find, location, text_of
 from controller.model.diagnostics import Diagnostic, Severity, Subject
 from controller.model.file_address import is_granted
 from controller.model.source import Snapshot
+
+
+def with_granted_addresses(snapshot: Snapshot, prefixes: Collection[str] | None) -> Snapshot:
+    """The snapshot with a mistake for each address that is not granted; None: all are."""
+    mistakes = ungranted_addresses(snapshot, prefixes) if prefixes is not None else ()
+    return replace(snapshot, diagnostics=(*snapshot.diagnostics, *mistakes)) if mistakes else snapshot
 
 
 def ungranted_addresses(snapshot: Snapshot, prefixes: Collection[str]) -> tuple[Diagnostic, ...]:

@@ -7,12 +7,11 @@ import random
 import threading
 import time
 from collections.abc import Callable, Collection
-from dataclasses import replace
 
 from controller.model.errors import PointsmanError
 from controller.model.ports import CodeReader
 from controller.model.source import Revision, Snapshot
-from controller.source.addresses import ungranted_addresses
+from controller.source.addresses import with_granted_addresses
 from controller.source.mirror import Mirror
 
 SPREAD = 0.2
@@ -70,11 +69,7 @@ class PolledMirror:
 
     def snapshot(self) -> Snapshot:
         """What the verified revision declares, with what it claims of files in vain."""
-        found = self._mirror.snapshot()
-        if self._prefixes is None:
-            return found
-        mistakes = ungranted_addresses(found, self._prefixes)
-        return replace(found, diagnostics=(*found.diagnostics, *mistakes)) if mistakes else found
+        return with_granted_addresses(self._mirror.snapshot(), self._prefixes)
 
     def removed(self, snapshot: Snapshot, since: float) -> Snapshot:
         """The versions that this snapshot of here no longer declares, and a commit from `since` on did."""

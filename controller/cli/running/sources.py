@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from controller.engine.grants import Granted
+from controller.engine.sources import Source
 from controller.images.registry.granted_bases import BaseGrants
 from controller.model.configuration import Configuration, Grants, SourceSettings, StateSettings
 from controller.source.credentials import authorities_environment, ssh_environment, token_environment
@@ -30,7 +31,7 @@ def polled_source(settings: SourceSettings, state: StateSettings) -> PolledMirro
     return PolledMirror(mirror, interval=settings.interval, file_prefixes=settings.grants.file_prefixes)
 
 
-def granted(settings: SourceSettings, source: PolledMirror, configuration: Configuration) -> Granted:
+def granted(settings: SourceSettings, source: Source, configuration: Configuration) -> Granted:
     """A source with its grants, as the engine enforces them."""
     grants = settings.grants
     bases = base_grants(grants, configuration)
