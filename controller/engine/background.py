@@ -9,14 +9,20 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 ENDING = 10.0
 """Seconds that jobs which were told to end are waited for: longer than any of them goes on without asking."""
+_LOOK = 0.1
+"""Seconds after which a job that can be left behind is left behind."""
 _log = logging.getLogger(__name__)
 
 
 class Background:
-    """At most `workers` jobs at once; a key that is already queued or running is not started again."""
+    """At most `workers` jobs at once; a key that is already queued or running is not started again.
 
-    def __init__(self, name: str, workers: int) -> None:
+    `leaves`: the end waits for none of them. That is for jobs that write nothing and wait for somebody else's answer.
+    """
+
+    def __init__(self, name: str, workers: int, *, leaves: bool = False) -> None:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix=name)
+        self._do = self._until_closed if leaves else _do
         self._lock = threading.Lock()
         self._running: set[Hashable] = set()
         self._futures: set[Future[None]] = set()
@@ -58,7 +64,7 @@ class Background:
 
     def _run(self, key: Hashable, job: Callable[[], None], then: Callable[[], None]) -> None:
         try:
-            job()
+            self._do(job)
         except Exception:
             # A job reports its own expected failures; anything else must be seen. Told again at once, it would only repeat.
             _log.exception("background job %s", key)
@@ -67,6 +73,28 @@ class Background:
             with self._lock:
                 self._running.discard(key)
         then()
+
+    def _until_closed(self, job: Callable[[], None]) -> None:
+        """Do it in a thread that does not hold the interpreter's exit up, as a pool's do."""
+        done: Future[None] = Future()
+        threading.Thread(target=_settle, args=(done, job), name=threading.current_thread().name, daemon=True).start()
+        while not (wait((done,), _LOOK).done or self._closed):
+            continue
+        if done.done():
+            done.result()
+
+
+def _do(job: Callable[[], None]) -> None:
+    job()
+
+
+def _settle(done: Future[None], job: Callable[[], None]) -> None:
+    try:
+        job()
+    except BaseException as error:
+        done.set_exception(error)
+    else:
+        done.set_result(None)
 
 
 def _silent() -> None:

@@ -19,7 +19,11 @@ from controller.model.desired import DesiredState
 from controller.model.identity import UnitKey
 from controller.model.images import Image, ImageSpec
 from controller.model.record import Fact, UnitRecord
+from controller.plan.fact_names import owner_and_endpoint
 from controller.plan.memory import confirmed_facts, passed_facts
+
+_WORKERS = 32
+"""Questions of a kind under way at once: they only wait, and so many must hang before another deployment's waits for them."""
 
 
 class Questions:
@@ -29,16 +33,19 @@ class Questions:
         self._builds = builds
         self._observer = observer
         self._enqueue = enqueue
-        self._checks = Background("check", 4)
+        self._goldens = Background("golden", _WORKERS, leaves=True)
+        self._confirms = Background("confirm", _WORKERS, leaves=True)
         self._lock = threading.Lock()
         self._answers: dict[UnitKey, list[Fact]] = defaultdict(list)
 
     def close(self) -> None:
-        self._checks.close()
+        self._goldens.close()
+        self._confirms.close()
 
     def ask(self, work: UnitWork, made: Plan, bases: Mapping[str, str], desired: DesiredState | None) -> None:
         """Have everything answered that the plan waits for; what is being asked or was answered is not asked again.
 
+        Golden requests of a version go one endpoint after another: the first to fail decides; one that hangs holds one worker.
         `bases` are the digests that the unit remembers of its base images: they win over what a tag leads to now.
         """
         for wanted in made.builds:
@@ -49,11 +56,11 @@ class Questions:
             answered = {(fact.subject, fact.input) for fact in self._answers[work.unit]}
         for golden in made.golden:
             if (golden.subject, golden.workload) not in answered:
-                key = (work.unit, golden.subject, golden.workload)
-                self._checks.submit(key, partial(self._golden, work, made, golden), look)
+                key = (work.unit, owner_and_endpoint(golden.subject)[0])
+                self._goldens.submit(key, partial(self._golden, work, made, golden), look)
         for confirm in made.confirms:
             if not all((confirm.subject, workload) in answered for _, workload, _ in confirm.routes):
-                self._checks.submit((work.unit, confirm.subject), partial(self._confirm, work, made, confirm), look)
+                self._confirms.submit((work.unit, confirm.subject), partial(self._confirm, work, made, confirm), look)
 
     def answers(self, unit: UnitKey, stored: UnitRecord) -> tuple[Fact, ...]:
         """The answers that the record does not hold yet; the others have served."""
@@ -67,7 +74,7 @@ class Questions:
             self._answers[unit] = [fact for fact in self._answers[unit] if fact not in answers]
 
     def _golden(self, work: UnitWork, made: Plan, check: GoldenCheck) -> None:
-        gateways = known_gateways(work.target, self._checks.is_closed)
+        gateways = known_gateways(work.target, self._goldens.is_closed)
         if not gateways:
             return  # nothing was asked, so nothing failed: the next pass asks again
         failure = run_golden(check, gateways[0], work.probe, host=work.target.host)
@@ -75,7 +82,7 @@ class Questions:
         self._answer(work.unit, passed_facts(check, made.revision, max(time.time(), made.now), failure))
 
     def _confirm(self, work: UnitWork, made: Plan, check: ConfirmCheck) -> None:
-        answered = run_confirm(work.target, check, self._checks.is_closed, work.probe)
+        answered = run_confirm(work.target, check, self._confirms.is_closed, work.probe)
         self._observer(Step.CONFIRM_ANSWERED)
         if answered:
             self._answer(work.unit, *confirmed_facts(check, made.revision, max(time.time(), made.now)))

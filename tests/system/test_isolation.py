@@ -9,7 +9,7 @@ import pytest
 
 from controller.embedded.state_directory import StateDirectory
 from tests.system.assembly import assembled, committed
-from tests.system.repository import Repository, alias_file, deployment_file, path
+from tests.system.repository import ENDPOINT, Repository, alias_file, deployment_file, path
 from tests.system.stage import Stage, eventually
 
 pytestmark = pytest.mark.system
@@ -88,3 +88,20 @@ def test_two_sources_share_a_target_and_nothing_else(tmp_path: Path) -> None:
         eventually(lambda: serves("left", "3.0"))
         assert serves("right", "2.0")
         assert {str(unit) for unit in found.controller.units()} == {"acme/left/local", "acme/right/local"}
+
+
+def test_versions_that_never_answer_delay_no_other_deployment(stage: Stage) -> None:
+    repository = stage.repository
+    never = {"request": {"path": "/?seconds=600"}, "expect": {"status": 200}}
+    stuck = [f"stuck-{number}" for number in range(5)]
+    for name in stuck:
+        repository.write(deployment_file(name), {"endpoints": {ENDPOINT: {"timeout": "15m"}}})
+        repository.write(alias_file(deployment=name), {"version": "1.0"})
+    repository.release("1.0", alias=None, **{"golden/say/never.yaml": never})
+    for name in stuck:
+        stage.until_reason("golden requests of say", deployment=name)
+    answered = {"request": {"path": "/"}, "expect": {"status": 200}}
+    stage.until_applied(repository.release("2.0", **{"golden/say/never.yaml": answered}))
+    assert stage.said("production")["version"] == "2.0"
+    for name in stuck:
+        assert "golden requests of say" in stage.reasons(name)
