@@ -162,9 +162,14 @@ def _json_misfit(text: str, expected: Any) -> str | None:
 
 
 def subset_misfit(expected: Any, found: Any, place: str = "json") -> str | None:
-    """None when everything expected is in what was found: maps may have more keys, everything else is equal."""
+    """None when everything expected is in what was found: maps may have more keys, everything else is equal.
+
+    A key whose value is null has to be there.
+    """
     if isinstance(expected, Mapping) and isinstance(found, Mapping):
-        misfits = (subset_misfit(v, found.get(k), f"{place}.{k}") for k, v in expected.items())
+        if missing := [key for key in expected if key not in found]:
+            return f"{place}.{missing[0]} is missing"
+        misfits = (subset_misfit(v, found[k], f"{place}.{k}") for k, v in expected.items())
         return next((misfit for misfit in misfits if misfit), None)
     if isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
         pairs = enumerate(zip(expected, found, strict=True))

@@ -70,6 +70,23 @@ def test_an_answer(status: int, body: str, workload: str | None, said: str | Non
         assert run_golden(GoldenCheck("1/predict", WORKLOAD, "/v", (request,), 60.0), target.gateways()[0], lag=0.0) == said
 
 
+@pytest.mark.parametrize(
+    ("expected", "body", "said"),
+    [
+        ({"error": None}, '{"error": null}', None),
+        ({"error": None}, "{}", "any: json.error is missing"),
+        ({"error": None}, '{"error": 0}', "any: expected json.error = null, got 0"),
+        ({"": 1}, "{}", "any: json. is missing"),
+        ([{"digit": 7}], '[{"model": "x"}]', "any: json[0].digit is missing"),
+        ({"answer": {"digit": 7}}, '{"answer": null}', 'any: expected json.answer = {"digit": 7}, got null'),
+    ],
+)
+def test_a_key_that_is_expected_has_to_be_there(expected: object, body: str, said: str | None) -> None:
+    request = GoldenRequest("any", json=expected, expects_json=True)
+    with gateway(200, body) as target:
+        assert run_golden(GoldenCheck("1/predict", WORKLOAD, "/v", (request,), 60.0), target.gateways()[0], lag=0.0) == said
+
+
 def test_a_gateway_that_does_not_know_the_route_or_the_replica_yet_is_asked_again() -> None:
     request = GoldenRequest("seven", json={"digit": 7}, expects_json=True)
     with gateway(200, '{"digit": 7}', faults=(404, 404, 503, 503, 502)) as target:
