@@ -31,6 +31,9 @@ class Chosen:
         return self.deployment in (None, deployment) and self.alias in (None, alias)
 
 
+NOTHING_NAMED = Chosen()
+
+
 def alias_of(text: str, deployment: str | None) -> tuple[str, str | None]:
     """An alias and its deployment, from `ALIAS` or `D/ALIAS` and what `-d` says. Raises UsageError where they differ."""
     if "/" not in text:

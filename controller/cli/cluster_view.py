@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 
-from controller.cli.chosen import Chosen
+from controller.cli.chosen import NOTHING_NAMED, Chosen
 from controller.cli.gateway_url import gateway_url
 from controller.cli.here import Here
 from controller.cli.overviews import chosen_units
@@ -39,13 +39,13 @@ class Sight:
     error: str | None = None
 
 
-def look_at_clusters(targets: Iterable[Reached], chosen: Chosen, here: Here) -> Overview:
-    """How everything chosen is on these targets. One that cannot be read is told, and delays or hides no other."""
+def look_at_clusters(targets: Iterable[Reached], here: Here) -> Overview:
+    """How everything is on these targets. One that cannot be read is told, and delays or hides no other."""
     reached = tuple(targets)
     with ThreadPoolExecutor(max_workers=len(reached)) as pool:
         declared, said = _declared(here)
         sights = tuple(pool.map(partial(_sight, declared=declared), reached))
-    found = Overview(
+    return Overview(
         source=here.source,
         revision=str(declared.revision) if declared else None,
         pid=None,
@@ -56,9 +56,13 @@ def look_at_clusters(targets: Iterable[Reached], chosen: Chosen, here: Here) -> 
         notes=tuple(dict.fromkeys([*said, *(note for sight in sights for note in sight.notes)])),
         targets=tuple(r.name for r in reached),
     )
+
+
+def only_chosen(found: Overview, chosen: Chosen, awaited: Chosen = NOTHING_NAMED) -> Overview:
+    """What is asked for of it. Raises Stalled where that is nowhere, unless no target could be read or it is awaited."""
     if found.errors and not found.units:
         return found
-    return replace(found, units=chosen_units(found.units, chosen))
+    return replace(found, units=chosen_units(found.units, chosen, awaited))
 
 
 def _declared(here: Here) -> tuple[DeclaredState | None, tuple[str, ...]]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from controller.cli.arrival import stops
 from controller.cli.chosen import Chosen
+from controller.cli.cluster_view import only_chosen
 from controller.cli.concerns import AliasAt, Concerns
 from controller.cli.context import find_place
 from controller.cli.idle_failures import idle_failure, idle_hint
@@ -25,18 +26,35 @@ _TRY_AGAIN = "a new commit, or: pointsman reconcile"
 def wait_on_clusters(
     look: Callable[[], Overview], targets: Collection[str], chosen: Chosen, revision: str, timeout: float
 ) -> Verdict:
-    """Until every chosen unit on these targets serves the revision, or one never will by itself."""
+    """Until every chosen unit on these targets serves the revision, or one never will by itself. `look` sees all units.
+
+    What the commit declares may come yet. Raises Stalled for a deployment or alias that neither it nor a target has.
+    """
     place = find_place(None, None)
     if not place.has_declared_tree:
         if revision != "HEAD":
             raise Stalled(f"{place.source} declares nothing, so no commit is known here", hint="leave --revision out")
-        return wait_for(look, lambda found: judge(found, None), timeout, every=_LOOK_EVERY)
+        return wait_for(lambda: only_chosen(look(), chosen), lambda found: judge(found, None), timeout, every=_LOOK_EVERY)
     commit = commit_named(place, revision)
     concerns = Concerns(tree_at(place), commit)
+    awaited = _declared_of(chosen, concerns)
+
+    def looks() -> Overview:
+        return only_chosen(look(), chosen, awaited)
+
     if chosen.alias:
-        return wait_for(look, lambda found: judge_alias(found, concerns), timeout, every=_LOOK_EVERY)
+        return wait_for(looks, lambda found: judge_alias(found, concerns), timeout, every=_LOOK_EVERY)
     wanted = frozenset({chosen.deployment}) if chosen.deployment else _declared_for(concerns.tree, targets)
-    return wait_for(look, lambda found: judge(found, concerns, wanted), timeout, every=_LOOK_EVERY)
+    return wait_for(looks, lambda found: judge(found, concerns, wanted), timeout, every=_LOOK_EVERY)
+
+
+def _declared_of(chosen: Chosen, concerns: Concerns) -> Chosen:
+    """As much of what a person named as the commit declares."""
+    if chosen.deployment is None or not concerns.declares(chosen.deployment):
+        return Chosen()
+    if chosen.alias is None or not concerns.declares(chosen.deployment, chosen.alias):
+        return Chosen(chosen.deployment)
+    return chosen
 
 
 def _declared_for(tree: DeclaredTree, targets: Collection[str]) -> frozenset[str]:
@@ -67,7 +85,7 @@ def judge_alias(found: Overview, concerns: Concerns) -> Verdict | None:
     for status, alias in open_ones:
         if alias.arrival.stopped:
             return Verdict(False, f"{status.unit.deployment}: {alias.arrival.stopped}", _TRY_AGAIN)
-    if found.errors or not found.units or open_ones or len(seen) < len(found.units):
+    if found.errors or not any(s.aliases for s in found.units) or open_ones or len(seen) < len(found.units):
         return None
     return _arrived(found, concerns)
 

@@ -39,6 +39,13 @@ class Concerns:
     tree: DeclaredTree
     commit: str
 
+    def declares(self, deployment: str, alias: str | None = None) -> bool:
+        """Whether the commit has the deployment's directory, or this alias's file; what is written there may be a mistake."""
+        directory = f"{self.tree.directory}/deployments/{deployment}"
+        path = self.tree.alias_file(deployment, alias) if alias else directory
+        listing = ("ls-tree", "--full-tree", "--name-only", self.commit, "--", path)
+        return bool(self.commit) and bool(self.tree.git().run(*listing))
+
     def covers(self, revision: str, deployment: str, alias: AliasAt | None = None) -> bool:
         """Whether a unit at this revision (as its record says) has all that the commit says of its deployment.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from controller.cli.chosen import Chosen
+from controller.cli.chosen import NOTHING_NAMED, Chosen
 from controller.cli.context import Place, cluster_client
 from controller.cli.controller_word import controller_word
 from controller.cli.outlook import Looker
@@ -41,19 +41,19 @@ def look(place: Place, looker: Looker, chosen: Chosen) -> Overview:
     return replace(found, units=chosen_units(units, chosen))
 
 
-def chosen_units(units: tuple[UnitStatus, ...], chosen: Chosen) -> tuple[UnitStatus, ...]:
-    """Those that are asked for. Raises Stalled for a deployment or alias that none of them has."""
+def chosen_units(units: tuple[UnitStatus, ...], chosen: Chosen, awaited: Chosen = NOTHING_NAMED) -> tuple[UnitStatus, ...]:
+    """Those that are asked for. Raises Stalled for a deployment or alias that none of them has and `awaited` does not name."""
     if chosen.deployment is None:
         return units
     found = tuple(status for status in units if status.unit.deployment == chosen.deployment)
-    if not found:
+    if not found and awaited.deployment is None:
         known = [status.unit.deployment for status in units]
         hint = did_you_mean(chosen.deployment, known)
         raise Stalled(f"there is no deployment `{chosen.deployment}` here", hint=hint)
     if chosen.alias is None:
         return found
     names = [alias.name for status in found for alias in status.aliases]
-    if chosen.alias not in names:
+    if chosen.alias not in names and awaited.alias is None:
         hint = did_you_mean(chosen.alias, names)
         raise Stalled(f"deployment `{chosen.deployment}` has no alias `{chosen.alias}`", hint=hint)
     return tuple(only_alias(status, chosen.alias) for status in found)

@@ -14,7 +14,7 @@ from rich.console import Console, Group
 from rich.live import Live
 
 from controller.cli.chosen import Chosen, complete_targets
-from controller.cli.cluster_view import look_at_clusters
+from controller.cli.cluster_view import look_at_clusters, only_chosen
 from controller.cli.cluster_waiting import wait_on_clusters
 from controller.cli.context import find_place
 from controller.cli.durations import Duration
@@ -90,12 +90,15 @@ def _on_clusters(clusters: tuple[Kubernetes, ...], where: Where, chosen: Chosen,
         targets = [opened.enter_context(reach_cluster(choice, where)) for choice in clusters]
         opened.callback(here.close)
 
+        def whole() -> Overview:
+            return look_at_clusters(targets, here)
+
         def looks() -> Overview:
-            return look_at_clusters(targets, chosen, here)
+            return only_chosen(whole(), chosen)
 
         if wish.awaited:
             _bound(targets, wish.timeout)
-            return tell(wait_on_clusters(looks, [target.name for target in targets], chosen, wish.awaited, wish.timeout))
+            return tell(wait_on_clusters(whole, [target.name for target in targets], chosen, wish.awaited, wish.timeout))
         if wish.watch:
             _watch(looks, wish.output)
         found = looks()

@@ -167,6 +167,8 @@ def progress(found: Overview) -> Iterator[str]:
     """What a person may want to hear while nothing is decided."""
     for error in found.errors:
         yield error if found.targets else f"source: {error}"
+    if found.targets and not found.units and not found.errors:
+        yield f"no controller has looked at it yet on {', '.join(found.targets)}"
     for status in found.units:
         waits = [gate.message for gate in status.gates if not gate.clock]
         if not waits and not _serves(status):

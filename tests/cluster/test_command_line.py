@@ -107,6 +107,25 @@ def test_a_commit_that_no_controller_has_seen_is_waited_for_and_then_serves(stag
             stage.until_applied(back)
 
 
+def test_a_first_release_is_waited_for_by_its_name(testbed: Testbed, tmp_path: Path) -> None:
+    """Before any controller has written a record of it; what git does not declare is an error at once."""
+    with ExitStack() as opened:
+        fresh = opened.enter_context(staged(testbed, tmp_path))
+        fresh.repository.release("v1")
+        admin, home = testbed.kubeconfig, fresh.installation.namespace
+        viewer = opened.enter_context(somebody(admin, home, (VIEWER,), tmp_path, fresh.repository.root))
+        names = (DEPLOYMENT, f"{DEPLOYMENT}/production")
+        for name in names:
+            waited = viewer.types("status", name, "--wait", "--timeout", "1s")
+            assert (waited.code, "no controller has looked at it yet" in waited.last_word) == (1, True), waited.err
+        refused = viewer.types("status", "lcoal", "--wait")
+        assert (refused.code, "there is no deployment `lcoal`" in refused.err) == (1, True), refused.err
+        with fresh.controller():
+            for name in names:
+                served = viewer.types("status", name, "--wait", "--timeout", "3m")
+                assert (served.code, served.last_word.endswith(" serves")) == (0, True), served.err
+
+
 def test_a_plan_by_the_controllers_configuration(stage: Stage, hire: Hire) -> None:
     """What the controller left is what it would do: nothing; a moved alias is something. The caller may read no Secret."""
     planner = hire(VIEWER, PLANNER)
