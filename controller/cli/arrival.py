@@ -28,6 +28,8 @@ class Arrival:
 
 
 NOT_ARRIVED = Arrival()
+SUSPENDED = "Suspended"
+"""The reason of `Ready` while a person keeps the whole unit as it is; the message is in the person's own words."""
 
 
 def arrival(seen: Seen, alias: str, wants: str | None, endpoints: Collection[str], others: Collection[str]) -> Arrival:
@@ -70,15 +72,15 @@ def _switches(seen: Seen, alias: str, endpoint: str, workload: str) -> bool:
 def _stopped(seen: Seen, alias: str, wants: str | None, others: Collection[str]) -> str | None:
     """What the record says of this alias, or of the whole unit; what it says of others alone stops nothing here."""
     own = {alias, wants or alias}
-    stalled = next((c.message for c in stops(seen.record.conditions)), None)
-    if stalled and (_mentions(stalled, own) or not _mentions(stalled, set(others) - own)):
-        return stalled
+    stopped = next(stops(seen.record.conditions), None)
+    if stopped and (stopped.reason == SUSPENDED or _is_about(stopped.message, own, set(others) - own)):
+        return stopped.message
     return next((f"{alias}: {_words(fact)}" for fact in seen.record.facts if _ends(fact, alias, wants)), None)
 
 
 def stops(conditions: Iterable[Condition]) -> Iterator[Condition]:
     """Those after which nothing happens by itself."""
-    return (c for c in conditions if c.type == "Stalled" or c.reason == "Suspended")
+    return (c for c in conditions if c.type == "Stalled" or c.reason == SUSPENDED)
 
 
 def _ends(fact: Fact, alias: str, wants: str | None) -> bool:
@@ -91,6 +93,10 @@ def _words(fact: Fact) -> str:
     if fact.kind is FactKind.GIVEN_UP:
         return f"given up {fact.detail}"
     return f"the golden requests of {fact.subject} failed: {fact.detail}"
+
+
+def _is_about(text: str, own: Collection[str], others: Collection[str]) -> bool:
+    return _mentions(text, own) or not _mentions(text, others)
 
 
 def _mentions(text: str, names: Collection[str]) -> bool:

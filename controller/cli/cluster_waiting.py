@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import replace
 
-from controller.cli.arrival import stops
+from controller.cli.arrival import SUSPENDED, stops
 from controller.cli.chosen import Chosen
 from controller.cli.cluster_view import only_chosen
 from controller.cli.concerns import AliasAt, Concerns
@@ -84,7 +84,7 @@ def judge_alias(found: Overview, concerns: Concerns) -> Verdict | None:
     open_ones = [(s, a) for s in seen for a in s.aliases if not arrived(found.revision, s, a, concerns)]
     for status, alias in open_ones:
         if alias.arrival.stopped:
-            return Verdict(False, f"{status.unit.deployment}: {alias.arrival.stopped}", _TRY_AGAIN)
+            return Verdict(False, f"{status.unit.deployment}: {alias.arrival.stopped}", _next_step(status))
     if found.errors or not any(s.aliases for s in found.units) or open_ones or len(seen) < len(found.units):
         return None
     return _arrived(found, concerns)
@@ -121,14 +121,17 @@ def _is_behind(revision: str, status: UnitStatus, concerns: Concerns | None) -> 
 def _trouble(revision: str | None, status: UnitStatus, concerns: Concerns | None) -> Verdict | None:
     """Why this unit will not serve the commit by itself."""
     if stopped := next(stops(status.conditions), None):
-        resume = f"pointsman resume {status.unit.deployment}"
-        return Verdict(
-            False, f"{status.unit.deployment}: {stopped.message}", resume if stopped.reason == "Suspended" else _TRY_AGAIN
-        )
+        return Verdict(False, f"{status.unit.deployment}: {stopped.message}", _next_step(status))
     if concerns is None or _serves(status, concerns) or not all(arrived(revision, status, a, concerns) for a in status.aliases):
         return None
     idle = idle_failure(status)
     return Verdict(False, f"{status.unit.deployment}: {idle}", idle_hint(status)) if idle else None
+
+
+def _next_step(status: UnitStatus) -> str:
+    """What lets a unit go on after it stopped."""
+    is_suspended = any(condition.reason == SUSPENDED for condition in status.conditions)
+    return f"pointsman resume {status.unit.deployment}" if is_suspended else _TRY_AGAIN
 
 
 def _serves(status: UnitStatus, concerns: Concerns | None) -> bool:

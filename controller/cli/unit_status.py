@@ -19,6 +19,7 @@ from controller.model.identity import UnitKey
 from controller.model.objects import annotation
 from controller.model.record import FactKind, UnitRecord
 from controller.model.routes import backend_of
+from controller.plan.planner import UNIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +82,18 @@ def unit_status(seen: Seen, declared: DeclaredState | None, planned: PlannedUnit
 
 
 def only_alias(status: UnitStatus, alias: str) -> UnitStatus:
-    """The part of a status that is about one alias and what it leads to or waits for."""
+    """The part of a status that is about one alias and what it leads to or waits for, and what the whole unit waits for."""
     kept = tuple(found for found in status.aliases if found.name == alias)
     names = {name for found in kept for name in (found.version, found.wants, found.pinned)}
     subject = Subject("alias", f"{status.unit.deployment}/{alias}")
+    gates = tuple(gate for gate in status.gates if gate.subject in (subject, UNIT))
+    is_settled = bool(kept) and all(found.settled for found in kept) and all(gate.clock for gate in gates)
     return replace(
         status,
-        settled=None if status.settled is None else bool(kept) and all(found.settled for found in kept),
+        settled=None if status.settled is None else is_settled,
         aliases=kept,
         versions=tuple(version for version in status.versions if version.name in names),
-        gates=tuple(gate for gate in status.gates if gate.subject == subject),
+        gates=gates,
         holds=tuple(hold for hold in status.holds if _reaches(hold.subject, subject)),
         failures=tuple(failure for failure in status.failures if failure.subject == subject),
     )

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+from controller.cli.arrival import SUSPENDED
 from controller.cli.chosen import Chosen
 from controller.cli.context import Place
 from controller.cli.exit_codes import ERROR, OK
@@ -53,13 +54,20 @@ def _failed(status: UnitStatus) -> Verdict | None:
         return Verdict(False, f"{name}: {grouped(status.failures)[0].message}", "a new commit, or: pointsman reconcile")
     if status.holds:
         return Verdict(False, f"{name}: held: {status.holds[0].message}", status.holds[0].hint)
-    if not status.settled and status.health.health is Health.SUSPENDED:
+    if _is_suspended(status):
         return Verdict(False, f"{name}: {status.health.message}", f"pointsman resume {name}")
     if status.settled is None and (stalled := _stalled(status)):
         return Verdict(False, f"{name}: {stalled}")
     if status.settled is False and all(alias.settled for alias in status.aliases) and (idle := idle_failure(status)):
         return Verdict(False, f"{name}: {idle}", idle_hint(status))
     return None
+
+
+def _is_suspended(status: UnitStatus) -> bool:
+    """Whether a person suspended it; what a mistake or a removal holds is told as a hold."""
+    if status.settled is None:
+        return status.health.health is Health.SUSPENDED
+    return any(gate.reason == SUSPENDED for gate in status.gates)
 
 
 def _serves(status: UnitStatus) -> bool:

@@ -10,6 +10,7 @@ from controller.cli.arrival import Arrival
 from controller.cli.unit_status import unit_status
 from controller.cli.workload_status import Seen
 from controller.model.declared import EndpointSettings
+from controller.model.record import Fact, FactKind
 from controller.plan.conditions import conditions_after
 from tests.cli.operate.worlds import URL, declared_in
 from tests.plan.world import UNIT, World, alias_file, deployment
@@ -67,6 +68,13 @@ def test_a_switch_that_was_given_up_stops_its_alias_and_no_other() -> None:
     world.settle()
     assert "given up" in (seen_in(world).stopped or "")
     assert seen_in(world, "staging").stopped is None
+
+
+def test_a_suspension_stops_every_alias_whatever_its_words_name() -> None:
+    world = serving()
+    world.record = world.record.with_facts([Fact(FactKind.SUSPENDED, "unit", "", "", world.now, "staging is examined")])
+    world.declare(deployment([V1, V2], {"production": V2, "staging": V1}))
+    assert [seen_in(world, alias).stopped for alias in ("production", "staging")] == ["staging is examined"] * 2
 
 
 def test_a_failed_golden_request_stops_its_alias_and_no_other() -> None:

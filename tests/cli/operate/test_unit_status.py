@@ -14,6 +14,7 @@ from controller.cli.workload_status import Seen
 from controller.engine.planning import PlannedUnit
 from controller.model.conditions import Assessment, Condition, Health
 from controller.model.diagnostics import Subject
+from controller.model.record import Fact, FactKind
 from controller.plan.conditions import conditions_after
 from tests.cli.operate.worlds import URL, declared_in, status_of
 from tests.plan.world import UNIT, World, alias_file, deployment, version
@@ -209,6 +210,29 @@ def test_one_alias_does_not_wait_for_another() -> None:
     assert [found.serves for found in ended if found] == [True, False]
     assert all(gate.subject == Subject("alias", "americas/staging") for gate in bad.failures)
     assert {found.name for found in good.versions} == {V2}
+
+
+def test_an_alias_of_a_suspended_unit_does_not_serve_what_git_wants() -> None:
+    world = serving()
+    world.record = world.record.with_facts([Fact(FactKind.SUSPENDED, "unit", "", "", world.now, "load test")])
+    world.declare(deployment([V1, V2], {"production": V2}))
+    status = only_alias(status_of(world), "production")
+    assert (status.settled, status.aliases[0].version) == (False, V1)
+    found = verdict(overview(status))
+    assert found is not None
+    assert (found.serves, found.reason, found.hint) == (False, "americas: load test", "pointsman resume americas")
+
+
+def test_what_is_held_of_another_alias_is_no_suspension() -> None:
+    world = serving()
+    world.declare(deployment([V1, V2], {"production": V1, "staging": V2}))
+    world.settle()
+    world.behaviour = lambda workload: "pending" if "20181004" in workload else "ready"
+    world.declare(deployment([V1, V2, V3], {"production": V3}), changed=(alias_file("staging"),))
+    world.run()
+    whole = status_of(world)
+    assert (whole.health.health, bool(whole.holds)) == (Health.SUSPENDED, True)
+    assert verdict(overview(only_alias(whole, "production"))) is None
 
 
 def test_a_unit_of_which_git_changed_nothing_stays_at_its_revision_and_says_so() -> None:

@@ -34,10 +34,11 @@ def test_a_suspended_deployment_stays_as_it_is(person: Person) -> None:
         assert person.run("suspend", "lcoal").code == 1
         assert person.run("suspend", "local", "-m", "load test").code == 0
         person.repository.release("v2", README="two\n")
-        held = person.run("status", "--wait")
-        assert held.code == 1
-        assert "load test" in held.last_word
-        assert "pointsman resume local" in held.err
+        for named in ((), ("local",), ("local/production",)):
+            held = person.run("status", *named, "--wait")
+            assert held.code == 1
+            assert "load test" in held.last_word
+            assert "pointsman resume local" in held.err
         assert person.run("resume", "local").code == 0
         assert _settled_on(person, "v2")
 

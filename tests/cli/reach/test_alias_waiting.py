@@ -77,6 +77,22 @@ def test_a_release_that_its_alias_has_not_reached_is_waited_for(repository: Repo
     assert serves(repository, unit(commit, alias(before, wants="v2", stopped="production → v2 was given up"))) is False
 
 
+@pytest.mark.parametrize(
+    ("condition", "step"),
+    [
+        (Condition("Ready", "Unknown", "Suspended", "load test", 0.0), f"pointsman resume {DEPLOYMENT}"),
+        (Condition("Stalled", "True", "GivenUp", "load test", 0.0), "a new commit, or: pointsman reconcile"),
+    ],
+)
+def test_the_next_step_fits_what_stops_an_alias(repository: Repository, condition: Condition, step: str) -> None:
+    before = head(repository)
+    stopped = alias(before, wants="v2", stopped="load test")
+    status = replace(unit(repository.release("v2"), stopped), conditions=(condition,))
+    found = judge_alias(overview(repository, status), Concerns(read_tree(repository.root), head(repository)))
+    assert found is not None
+    assert (found.reason, found.hint) == (f"{DEPLOYMENT}: load test", step)
+
+
 def test_settings_serve_once_the_data_plane_or_the_workload_says_so(repository: Repository) -> None:
     before = head(repository)
     declared = (repository.root / deployment_file()).read_text()
