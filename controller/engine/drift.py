@@ -44,7 +44,7 @@ def _undoes(desired: Object, before: Object) -> bool:
 def _said(key: ObjectKey, field: FieldChange) -> str:
     if key.kind == "Secret":
         return field.path
-    return f"{field.path} {field.old or 'nothing'} → {field.new}"
+    return f"{field.path} {field.old or 'nothing'} → {field.new or 'nothing'}"
 
 
 def _writer(observed: Object, fields: Iterable[FieldChange]) -> str:

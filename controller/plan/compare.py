@@ -13,7 +13,14 @@ from controller.model.routes import with_revision
 _UNCOMPARED = ("metadata.annotations." + labels.REVISION, "metadata.annotations." + labels.APPLIED)
 # Exact types first: asking for an abstract one is slow, and every leaf of every object is asked in every pass.
 _MAPS = (dict, Mapping)
+_LISTS = (list, tuple)
 _INNER = (dict, list, tuple, Mapping)
+_REPLACED_WHOLE = frozenset({"HTTPRoute", "Middleware", "SecurityPolicy"})
+"""Kinds whose lists are atomic (the CRDs of Gateway API, Traefik and Envoy Gateway): an apply replaces each as a whole.
+
+So an item too many is a difference there that an apply undoes. Elsewhere it may be somebody's right, and an apply would not
+remove it: containers, volumes and variables that a webhook adds to a Deployment, ports of a Service, which merge by key.
+"""
 _SERVER_OWNED = ("uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink")
 
 
@@ -21,8 +28,9 @@ def compare(desired: Object, observed: Object | None, *, reason: str, guarded: b
     """The change that makes the target's object as desired, `UNCHANGED` included.
 
     Unchanged means: its annotation names this very content, and every leaf that we want is there. Either alone would
-    miss something: the annotation a hand edit, the leaves a field that we no longer want. With `guarded` the write
-    carries what was observed as its precondition, also that nothing was there.
+    miss something: the annotation a hand edit, the leaves a field that we no longer want. Nor may there be
+    more items in lists that an apply replaces. With `guarded` the write carries what was observed as its precondition,
+    also that nothing was there.
     """
     key = key_of(desired)
     digest = applied_hash(desired)
@@ -58,7 +66,7 @@ def stripped(observed: Object) -> dict[str, Any]:
 
 def _field_changes(desired: Object, observed: Object) -> tuple[FieldChange, ...]:
     changes = []
-    for path, wanted, found in _differences(desired, observed, ()):
+    for path, wanted, found in _differences(desired, observed, (), exact=desired["kind"] in _REPLACED_WHOLE):
         place = ".".join(path)
         if place not in _UNCOMPARED and not _is_revision_value(desired, path):
             hidden = _is_variable(path) or _is_secret(desired, path)
@@ -66,15 +74,31 @@ def _field_changes(desired: Object, observed: Object) -> tuple[FieldChange, ...]
     return tuple(changes)
 
 
-def _differences(wanted: Any, found: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
-    """Every leaf that we want and that is not so. What is equal as a whole is not walked: nearly everything, nearly always."""
+def _differences(wanted: Any, found: Any, path: tuple[str, ...], *, exact: bool) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
+    """Every leaf that we want and that is not so, and with `exact` what others added to lists.
+
+    What is equal as a whole is not walked: nearly everything, nearly always.
+    """
     if not wanted or not isinstance(wanted, _INNER):
         yield path, wanted, found
         return
     for step, below in wanted.items() if isinstance(wanted, _MAPS) else enumerate(wanted):
         there = _child(found, step)
         if not _same(below, there):
-            yield from _differences(below, there, (*path, str(step)))
+            yield from _differences(below, there, (*path, str(step)), exact=exact)
+    if exact:
+        yield from (((*path, step), None, item) for step, item in _added(wanted, found, path))
+
+
+def _added(wanted: Any, found: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+    """Items beyond ours, and in an item of ours the lists that we do not name, such as a match's `headers`.
+
+    Maps and leaves beside ours there are the API server's defaults; it adds no list to an item that has ours.
+    """
+    if isinstance(found, _LISTS):
+        yield from ((str(step), found[step]) for step in range(len(wanted), len(found)))
+    elif isinstance(found, _MAPS) and any(step.isdigit() for step in path):
+        yield from ((step, item) for step, item in found.items() if item and isinstance(item, _LISTS) and step not in wanted)
 
 
 def _is_variable(path: tuple[str, ...]) -> bool:
@@ -107,7 +131,7 @@ def _lookup(value: Any, path: tuple[str, ...]) -> Any:
 def _child(value: Any, step: str | int) -> Any:
     if isinstance(value, _MAPS):
         return value.get(step)
-    if isinstance(value, (list, tuple)) and isinstance(step, int) and step < len(value):
+    if isinstance(value, _LISTS) and isinstance(step, int) and step < len(value):
         return value[step]
     return None
 

@@ -14,7 +14,7 @@ from controller.cluster.paths import object_path
 from controller.model import labels
 from controller.model.identity import ObjectKey
 from controller.model.objects import Object, annotation, at, key_of, label
-from controller.model.routes import backend_of
+from controller.model.routes import backend_of, version_of
 from tests.cluster import api
 from tests.cluster.fixtures import Testbed
 from tests.cluster.load import constant_load
@@ -73,6 +73,12 @@ def alias_route(stage: Stage) -> Object:
     return next(route for route in routes if annotation(route, labels.ALIAS) == "production")
 
 
+def version_route(stage: Stage) -> Object:
+    """The route of a version's own URL."""
+    routes = stage.objects("HTTPRoute").values()
+    return next(route for route in routes if not annotation(route, labels.ALIAS) and version_of(route) == "1.0")
+
+
 CONTAINER = ("spec", "template", "spec", "containers", 0)
 EDITS = {
     "scaled": Edit(workload, {"spec": {"replicas": 3}}, ("spec", "replicas")),
@@ -93,6 +99,24 @@ EDITS = {
         alias_route,
         [{"op": "replace", "path": "/spec/rules/0/matches/0/path/value", "value": "/elsewhere"}],
         ("spec", "rules", 0, "matches", 0, "path", "value"),
+        JSON,
+    ),
+    "a share of the traffic": Edit(
+        alias_route,
+        [{"op": "add", "path": "/spec/rules/0/backendRefs/-", "value": {"name": "theirs", "port": 80, "weight": 1}}],
+        ("spec", "rules", 0, "backendRefs", 1),
+        JSON,
+    ),
+    "a second rule": Edit(
+        version_route,
+        [{"op": "add", "path": "/spec/rules/-", "value": {"backendRefs": [{"name": "theirs", "port": 80}]}}],
+        ("spec", "rules", 1),
+        JSON,
+    ),
+    "only some requests": Edit(
+        version_route,
+        [{"op": "add", "path": "/spec/rules/0/matches/0/headers", "value": [{"name": "x-theirs", "value": "yes"}]}],
+        ("spec", "rules", 0, "matches", 0, "headers"),
         JSON,
     ),
 }
@@ -124,7 +148,7 @@ def test_a_hand_edit_is_put_back_and_named(name: str, stage: Stage) -> None:
     told = eventually(lambda: corrections(stage, key, edit.field), stage.log)
     assert f"changed by {HAND} at 20" in told[-1]
     assert f"{edit.field} " in told[-1]
-    assert f"→ {wanted}" in told[-1]
+    assert f"→ {wanted or 'nothing'}" in told[-1]
     assert told[-1].startswith(f"{key.kind} {key.name}, ")
     words = told[-1].removeprefix(f"{key.kind} {key.name}, ")
     eventually(lambda: words in stage.logs[-1].read_text(), stage.log)

@@ -85,6 +85,25 @@ def test_a_hand_edit_is_put_back_and_told_in_the_history(tmp_path: Path) -> None
     assert "spec.type LoadBalancer → ClusterIP" in str(told[0]["message"])
 
 
+def test_a_share_of_a_routes_traffic_is_taken_back(tmp_path: Path) -> None:
+    with settling(tmp_path, Shape(1, 1)) as made:
+        made.settle()
+        [unit] = made.units
+        route, *_ = made.store.list("HTTPRoute", labels={labels.UNIT: unit.hash}).items
+        rule, name = route["spec"]["rules"][0], route["metadata"]["name"]
+        backends = [*rule["backendRefs"], {"name": "theirs", "port": 80, "weight": 1}]
+        spec = {**route["spec"], "rules": [{**rule, "backendRefs": backends}]}
+        kept = {"name": name, "namespace": unit.namespace}
+        theirs = {"apiVersion": route["apiVersion"], "kind": "HTTPRoute", "metadata": kept, "spec": spec}
+        made.sight.cache.note(made.store.apply(theirs, manager="their-operator"))
+        made.run(unit)
+        after = made.store.get(ObjectKey("HTTPRoute", unit.namespace, name)) or {}
+    assert after["spec"] == route["spec"]
+    [told] = [event for event in FileHistory(tmp_path / "history").read(str(unit)) if event["event"] == "corrected"]
+    assert "their-operator" in str(told["message"])
+    assert str(told["message"]).endswith(f"spec.rules.0.backendRefs.1 {backends[1]} → nothing")
+
+
 def test_a_refused_write_becomes_a_condition_that_stays_the_same() -> None:
     refused = Forbidden("may not patch Deployments", hint="give the role")
     first = conditions_of_failure("Deployment/a/b", refused, (), 1.0)
