@@ -160,7 +160,7 @@ def test_a_route_that_was_led_elsewhere_comes_back(stage: Stage) -> None:
     key, own = key_of(route), backend_of(route)
     patch(stage, key, [{"op": "replace", "path": "/spec/rules/0/backendRefs/0/name", "value": other}], JSON)
     eventually(lambda: backend_of(stage.client.get(key) or {}) == own, lambda: f"{stage.conditions()}\n{stage.log()}")
-    [told] = eventually(lambda: corrections(stage, key, "backendRefs"), stage.log)
+    [told] = eventually(lambda: corrections(stage, key, "backendRefs.0.name"), stage.log)
     assert f"{other} → {own}" in told
     stage.until("production", version="1.0")
 
