@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from controller.cli.running.cluster_target import ClusterTargets
 from controller.engine.cache import TargetCache
 from controller.engine.clean_up import MOST, look
-from controller.engine.needed_images import DeclaredImages, digests_on
+from controller.engine.needed_images import NAMING, DeclaredImages, digests_on
 from controller.engine.sources import Publication
 from controller.model.clean_up import Judgement, Outlook, Seen, Unneeded
 from controller.model.configuration import Configuration, TargetSettings, sharing_registries
@@ -17,8 +17,6 @@ from controller.model.desired import TargetProfile
 from controller.model.errors import PointsmanError, Stalled
 from controller.model.ports import ClusterClient, ImageShelf
 
-_NAMING = ("Deployment", "Pod", "ConfigMap")
-"""The kinds in which records and workloads name images."""
 Open = Callable[[TargetSettings], AbstractContextManager[ClusterClient]]
 
 
@@ -84,7 +82,7 @@ class CleanUpPreview:
 
 def _named(target: TargetSettings, client: ClusterClient) -> frozenset[str]:
     try:
-        return digests_on(TargetCache.listed(client, _NAMING))
+        return digests_on(TargetCache.listed(client, NAMING))
     except PointsmanError as error:
         raise Stalled(f"target {target.name}: {error.message}", hint=error.hint) from error
 

@@ -15,7 +15,7 @@ from controller.engine.retry import backoff, told
 from controller.engine.trimming import says_the_same, trimmed
 from controller.model import labels
 from controller.model.desired import TargetProfile
-from controller.model.errors import Conflict, PointsmanError
+from controller.model.errors import Conflict, PointsmanError, Stalled
 from controller.model.identity import ObjectKey
 from controller.model.objects import Object, key_of, label
 from controller.model.ports import ClusterClient, EventType, WatchEvent
@@ -36,7 +36,8 @@ _OF_GATEWAYS = {
     "traefik.io/gateway-controller": ("Middleware",),
     "gateway.envoyproxy.io/gatewayclass-controller": ("SecurityPolicy",),
 }
-"""Kinds that only one class of gateway knows."""
+"""Kinds that only one class of gateway knows. Only deployments that declare `access` need them."""
+_GUARDS = frozenset(kind for kinds in _OF_GATEWAYS.values() for kind in kinds)
 _OURS = {labels.MANAGED_BY: "pointsman"}
 MOST_PAUSE, _AGAIN = 60.0, 0.05
 """Seconds after many errors at most, and before listing anew what was too old to watch from."""
@@ -56,7 +57,8 @@ class TargetCache:
     """Objects by unit hash. `on_change` is called with the hash of the unit that an event concerns, and `on_listed` instead
     once every kind was listed for the first time.
 
-    A reading that failed leaves what is known in place: "could not read" is never "is not there".
+    A reading that failed leaves what is known in place: "could not read" is never "is not there". Only a kind that nothing
+    but `access` needs, and that the target does not have or does not let us list, keeps nobody waiting: see `lacking`.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class TargetCache:
         self._units: dict[str, dict[ObjectKey, Object]] = defaultdict(dict)
         self._listed: dict[str, threading.Event] = {kind: threading.Event() for kind in kinds}
         self._errors: dict[str, str] = {}
+        self._lacking: dict[str, Stalled] = {}
         self._suspects: set[ObjectKey] = set()
         self._written: dict[str, set[ObjectKey]] = {}
         self._stop = threading.Event()
@@ -89,7 +92,11 @@ class TargetCache:
         """Everything of ours, read once and not followed: for commands that look and go."""
         cache = cls(client, lambda _unit: None, kinds=kinds)
         for kind in cache._listed:
-            cache._list(kind)
+            try:
+                cache._list(kind)
+            except Stalled as error:
+                if not cache._does_without(kind, error):
+                    raise
         return cache
 
     def start(self) -> None:
@@ -105,14 +112,20 @@ class TargetCache:
         deadline = time.monotonic() + timeout
         return all(event.wait(max(deadline - time.monotonic(), 0.0)) for event in self._listed.values())
 
-    def errors(self) -> tuple[str, ...]:
-        """Why kinds cannot be read at the moment, each cause once; what is known of them stays as it was."""
+    def errors(self, kinds: Collection[str] | None = None) -> tuple[str, ...]:
+        """Why kinds (these, or any) cannot be read at the moment, each cause once; what is known of them stays as it was."""
         with self._lock:
-            return tuple(dict.fromkeys(self._errors.values()))
+            return tuple(dict.fromkeys(text for kind, text in self._errors.items() if kinds is None or kind in kinds))
+
+    def lacking(self) -> Mapping[str, Stalled]:
+        """The kinds for `access` that the target does not have or does not let us list, with why; they are tried on."""
+        with self._lock:
+            return dict(self._lacking)
 
     def follows(self, kind: str) -> bool:
         """Whether the absence of an object of this kind here means that it is not on the target."""
-        return kind in self._listed
+        with self._lock:
+            return kind in self._listed and kind not in self._lacking
 
     def suspect(self, key: ObjectKey) -> None:
         """Something of others may lie under this name: a create was refused."""
@@ -210,10 +223,22 @@ class TargetCache:
         with self._lock:
             is_new = self._errors.get(kind) != said
             self._errors[kind] = said
+        if self._does_without(kind, error):
+            self._tell_changed(())
         if is_new and not self._stop.is_set():
             expected = isinstance(error, PointsmanError)
             _log.warning("watching %s of target %s: %s", kind, self._name, said, exc_info=None if expected else error)
         self._stop.wait(backoff(failures, MOST_PAUSE, random.Random()))  # noqa: S311  jitter, no secret
+
+    def _does_without(self, kind: str, error: Exception) -> bool:
+        """Whether a kind counts as listed and empty from now on, although it could not be listed."""
+        with self._lock:
+            is_known = self._listed[kind].is_set() and kind not in self._lacking
+            if is_known or kind not in _GUARDS or not isinstance(error, Stalled):
+                return False
+            self._lacking[kind] = error
+        self._listed[kind].set()
+        return True
 
     def _list(self, kind: str) -> str:
         with self._lock:
@@ -222,14 +247,19 @@ class TargetCache:
         fresh = {key_of(obj): trimmed(obj) for obj in listing.items}
         with self._lock:
             self._errors.pop(kind, None)
+            self._lacking.pop(kind, None)
             changed = self._replace(kind, fresh, self._written.pop(kind))
         self._listed[kind].set()
+        self._tell_changed(changed)
+        return listing.resource_version
+
+    def _tell_changed(self, units: Iterable[str]) -> None:
+        """What a list brought: all of it at once while not every kind was listed."""
         if self._is_told_whole:
-            self._announce(changed)
+            self._announce(units)
         elif self.complete:
             self._on_listed()
             self._is_told_whole = True
-        return listing.resource_version
 
     def _replace(self, kind: str, fresh: Mapping[ObjectKey, Object], written: Collection[ObjectKey]) -> set[str]:
         """The units of which something is different now.

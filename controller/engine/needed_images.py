@@ -59,6 +59,10 @@ class DeclaredImages:
         return found
 
 
+NAMING = ("Deployment", "Pod", "ConfigMap")
+"""Kinds of objects that name images."""
+
+
 def digests_on(cache: TargetCache) -> frozenset[str]:
     """Every digest that records and workloads on a target name. Raises Stalled for a record that cannot be read."""
     found: set[str] = set()

@@ -84,6 +84,7 @@ def plan_unit(work: UnitWork, desire: Desire, record: UnitRecord, now: float, *,
     if holding := _holding(work.publication, work.unit):
         return PlannedUnit(held_plan(work.unit, str(declared.revision), holding, record, now), None)
     try:
+        _require_guards(work)
         desired = desire.of(work.unit, work.sight, work.publication, record, work.move)
         secrets = _secret_keys(work, desired)
     except Stalled as error:
@@ -96,6 +97,16 @@ def plan_unit(work: UnitWork, desire: Desire, record: UnitRecord, now: float, *,
         observed = more
         made = plan(desired, observed, record, now)
     return PlannedUnit(made, desired, observed.objects)
+
+
+def _require_guards(work: UnitWork) -> None:
+    """Raises Stalled for a unit that declares `access` where the target cannot be asked for what enforces it."""
+    deployment = work.publication.declared.deployments.get(work.unit.deployment)
+    if not (deployment and deployment.basic_auth and work.is_declared):
+        return
+    for kind, error in work.cache.lacking().items():
+        message = f"deployment {deployment.name}: its `access` needs a {kind} on target {work.target.name}: {error.message}"
+        raise Stalled(message, hint=f"{error.hint}; until then what was served stays as it is")
 
 
 def _in_its_namespace(desired: DesiredState, observed: ObservedState) -> DesiredState:

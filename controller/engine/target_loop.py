@@ -13,7 +13,7 @@ from controller.engine.announce import Announcer
 from controller.engine.builds import Builds
 from controller.engine.cache import TargetCache, kinds_of
 from controller.engine.desire import Move
-from controller.engine.needed_images import digests_on
+from controller.engine.needed_images import NAMING, digests_on
 from controller.engine.observe import cached_record, cached_records
 from controller.engine.passes import Passes, PassResult
 from controller.engine.planning import UnitWork, is_held
@@ -146,7 +146,7 @@ class TargetLoop:
         """
         if not self._cache.complete:
             raise Unavailable(f"target {self.target.name}: its objects are not all known yet")
-        for error in self._cache.errors():
+        for error in self._cache.errors(NAMING):
             raise Unavailable(f"target {self.target.name}: {error}")
         return digests_on(self._cache)
 

@@ -12,7 +12,7 @@ from controller.embedded.store import EmbeddedStore
 from controller.engine.cache import TargetCache
 from controller.engine.trimming import trimmed
 from controller.model import labels
-from controller.model.errors import Conflict, Forbidden
+from controller.model.errors import Conflict, Forbidden, Stalled, Unavailable
 from controller.model.identity import ObjectKey, UnitKey
 from controller.model.objects import Object
 from controller.model.ports import EventType, Labels, Listing, WatchEvent
@@ -182,3 +182,74 @@ def test_what_we_write_while_everything_is_listed_is_not_undone_by_the_list(tmp_
         cache._list(KEY.kind)
         assert cache.get(UNIT.hash, KEY) == found
         assert changed == []
+
+
+class Lacking(EmbeddedStore):
+    """A target that does not have one kind, or does not let it be listed, while `error` is set."""
+
+    kind = "Middleware"
+    error: Exception | None = None
+
+    def list(self, kind: str, *, namespace: str | None = None, labels: Labels | None = None) -> Listing:
+        if kind == self.kind and self.error:
+            raise self.error
+        return super().list(kind, namespace=namespace, labels=labels)
+
+
+GUARDED = (KEY.kind, "Middleware", "SecurityPolicy")
+NO_RIGHT = Forbidden("may not list middlewares", hint="give the role")
+
+
+@pytest.mark.parametrize("error", [Stalled("the server does not know middlewares.traefik.io", hint="install them"), NO_RIGHT])
+def test_what_only_access_needs_keeps_nobody_waiting_and_is_tried_on(tmp_path: Path, error: Stalled) -> None:
+    told: list[bool] = []
+    with Lacking(tmp_path) as store:
+        store.error = error
+        cache = TargetCache(store, lambda _: None, lambda: told.append(True), kinds=GUARDED)
+        cache.start()
+        assert cache.wait(60.0)
+        assert eventually(lambda: bool(told))
+        assert dict(cache.lacking()) == {"Middleware": error}
+        assert [error.message in said for said in cache.errors()] == [True]
+        assert cache.errors((KEY.kind,)) == ()
+        assert not cache.follows("Middleware")
+        assert cache.follows("SecurityPolicy")
+        store.error = None
+        assert eventually(lambda: cache.follows("Middleware"))
+        assert (dict(cache.lacking()), cache.errors()) == ({}, ())
+        cache.stop()
+
+
+@pytest.mark.parametrize(("kind", "error"), [(KEY.kind, NO_RIGHT), ("Middleware", Unavailable("no answer"))])
+def test_what_everybody_needs_or_may_be_there_after_all_is_waited_for(tmp_path: Path, kind: str, error: Exception) -> None:
+    with Lacking(tmp_path) as store:
+        store.kind, store.error = kind, error
+        cache = TargetCache(store, lambda _: None, kinds=GUARDED)
+        cache.start()
+        assert eventually(lambda: bool(cache.errors()) and cache.follows("SecurityPolicy"))
+        assert not cache.complete
+        assert dict(cache.lacking()) == {}
+        store.error = None
+        assert cache.wait(60.0)
+        cache.stop()
+
+
+def test_a_right_that_is_taken_away_later_leaves_what_is_known(tmp_path: Path) -> None:
+    with Lacking(tmp_path) as store:
+        store.kind = "Middleware"
+        cache = TargetCache(store, lambda _: None, kinds=GUARDED)
+        for kind in GUARDED:
+            cache._list(kind)
+        assert not cache._does_without("Middleware", NO_RIGHT)
+        assert cache.follows("Middleware")
+
+
+def test_a_look_at_a_target_does_without_it_too(tmp_path: Path) -> None:
+    with Lacking(tmp_path) as store:
+        store.error = NO_RIGHT
+        cache = TargetCache.listed(store, GUARDED)
+        assert cache.complete
+        assert dict(cache.lacking()) == {"Middleware": NO_RIGHT}
+        store.kind = KEY.kind
+        with pytest.raises(Forbidden):
+            TargetCache.listed(store, GUARDED)
