@@ -38,6 +38,8 @@ _OF_GATEWAYS = {
 }
 """Kinds that only one class of gateway knows. Only deployments that declare `access` need them."""
 _GUARDS = frozenset(kind for kinds in _OF_GATEWAYS.values() for kind in kinds)
+_MADE_BY_OTHERS = ("Pod", "EndpointSlice", "ConfigMap")
+"""Kinds that come and go without a plan that names them; of ConfigMaps a plan has none."""
 _OURS = {labels.MANAGED_BY: "pointsman"}
 MOST_PAUSE, _AGAIN = 60.0, 0.05
 """Seconds after many errors at most, and before listing anew what was too old to watch from."""
@@ -80,6 +82,7 @@ class TargetCache:
         self._errors: dict[str, str] = {}
         self._lacking: dict[str, Stalled] = {}
         self._suspects: set[ObjectKey] = set()
+        self._lost: set[ObjectKey] = set()
         self._written: dict[str, set[ObjectKey]] = {}
         self._stop = threading.Event()
         self._is_told_whole = False
@@ -137,6 +140,11 @@ class TargetCache:
         with self._lock:
             self._suspects.discard(key)
 
+    def lost(self) -> frozenset[ObjectKey]:
+        """What was seen here and went, although nothing of ours removed it, and is not back yet."""
+        with self._lock:
+            return frozenset(self._lost)
+
     def suspects(self) -> frozenset[ObjectKey]:
         with self._lock:
             return frozenset(self._suspects)
@@ -181,15 +189,23 @@ class TargetCache:
         """What a write of our own returned, unless the watch has brought something newer already."""
         kept = trimmed(obj)
         with self._lock:
+            self._lost.discard(key_of(kept))
             objects = self._units[label(kept, labels.UNIT) or ""]
             known = objects.get(key_of(kept))
             if known is None or _age(known) <= _age(kept):
                 objects[key_of(kept)] = kept
                 self._written.get(kept["kind"], set()).add(key_of(kept))
 
+    def miss(self, key: ObjectKey) -> None:
+        """What was looked for by name and is not there."""
+        with self._lock:
+            held = [objects.pop(key) for objects in self._units.values() if key in objects]
+            self._lose([key] if held else ())
+
     def forget(self, key: ObjectKey) -> None:
         """What a delete of our own removed, ahead of the watch."""
         with self._lock:
+            self._lost.discard(key)
             for objects in self._units.values():
                 objects.pop(key, None)
             self._written.get(key.kind, set()).add(key)
@@ -270,7 +286,9 @@ class TargetCache:
         for unit, objects in self._units.items():
             lost = [key for key in objects if key.kind == kind and key not in fresh and key not in written]
             changed |= {unit for key in lost if objects.pop(key)}
+            self._lose(lost)
         for key, obj in fresh.items():
+            self._lost.discard(key)
             unit = label(obj, labels.UNIT) or ""
             known = self._units[unit].get(key)
             if key in written and (known is None or _age(known) > _age(obj)):
@@ -294,11 +312,16 @@ class TargetCache:
                 return  # what a write of our own returned is newer
             if event.type is EventType.DELETED:
                 is_news = objects.pop(key, None) is not None
+                self._lose([key] if is_news else ())
             else:
+                self._lost.discard(key)
                 objects[key] = obj
                 is_news = known is None or not says_the_same(known, obj)
         if is_news:
             self._announce((unit,))
+
+    def _lose(self, keys: Iterable[ObjectKey]) -> None:
+        self._lost.update(key for key in keys if key.kind not in _MADE_BY_OTHERS)
 
     def _announce(self, units: Iterable[str]) -> None:
         for unit in units:

@@ -1,8 +1,8 @@
-"""PURE: what somebody else changed by hand and a pass puts back: which field, from what to what, who and when."""
+"""PURE: what somebody else changed or deleted and a pass puts back: which field, from what to what, who and when."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,21 +16,35 @@ _SHOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One object that differs from what we wrote last; `who` is a field manager with the time of its write, if known."""
+    """One object that differs from what we wrote last; `who` is a field manager with the time of its write, if known.
+
+    Without fields it was deleted, by whom the target does not say.
+    """
 
     key: ObjectKey
-    who: str
-    fields: tuple[FieldChange, ...]
+    who: str = "somebody"
+    fields: tuple[FieldChange, ...] = ()
+
+    @property
+    def is_deletion(self) -> bool:
+        return not self.fields
 
     def __str__(self) -> str:
+        if self.is_deletion:
+            return f"deleted by {self.who}, made again"
         shown = [_said(self.key, field) for field in self.fields[:_SHOWN]]
         more = [f"and {len(self.fields) - _SHOWN} more"] if len(self.fields) > _SHOWN else []
         return f"changed by {self.who}, put back: {', '.join([*shown, *more])}"
 
 
-def drifts(changes: Iterable[Change], objects: Mapping[ObjectKey, Object]) -> Iterator[Drift]:
-    """The changes that only undo what others did; `objects` are as they were observed, before any write."""
+def drifts(changes: Iterable[Change], objects: Mapping[ObjectKey, Object], lost: Collection[ObjectKey] = ()) -> Iterator[Drift]:
+    """The changes that only undo what others did; `objects` are as they were observed, before any write.
+
+    `lost` was ours and seen, and is there no more without our doing.
+    """
     for change in changes:
+        if change.operation is Operation.CREATE and change.key in lost:
+            yield Drift(change.key)
         before = objects.get(change.key)
         if change.operation is Operation.UPDATE and before and change.desired and _undoes(change.desired, before):
             yield Drift(change.key, _writer(before, change.fields), change.fields)

@@ -20,12 +20,12 @@ _TOLD = {
 def events_of(
     made: Plan, result: ApplyResult, answers: Iterable[Fact], put_back: Iterable[Drift] = ()
 ) -> Iterator[dict[str, object]]:
-    """One event per object that was written, per hand edit put back, and per fact that a person wants to hear of."""
+    """One event per object that was written, per edit or deletion by others that was undone, and per fact worth hearing of."""
     for change in result.done:
         if change.key.kind == "HTTPRoute" or change.operation is not Operation.UPDATE:
             yield _event(made, change.operation.value, str(change.key), change.reason)
     for drift in put_back:
-        yield _event(made, "corrected", str(drift.key), str(drift))
+        yield _event(made, "recreated" if drift.is_deletion else "corrected", str(drift.key), str(drift))
     for failure in result.failed:
         yield _event(made, "failed", str(failure.change.key), str(failure.error))
     told = ((_TOLD[f.kind], f.subject, f.detail or f.input) for f in (*answers, *made.facts) if f.kind in _TOLD)

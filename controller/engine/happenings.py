@@ -53,7 +53,9 @@ def of_facts(facts: Iterable[Fact], objects: Mapping[ObjectKey, Object]) -> Iter
 
 def of_drifts(found: Iterable[Drift]) -> Iterator[Happening]:
     """One per object that was put back, named in the words too: the unit's record has the Event as well."""
-    return (Happening("Corrected", f"{d.key.kind} {d.key.name}, {d}", is_warning=True, about=d.key) for d in found)
+    for drift in found:
+        reason = "Recreated" if drift.is_deletion else "Corrected"
+        yield Happening(reason, f"{drift.key.kind} {drift.key.name}, {drift}", is_warning=True, about=drift.key)
 
 
 def _concerned(fact: Fact, objects: Mapping[ObjectKey, Object]) -> ObjectKey | None:

@@ -82,7 +82,7 @@ class Passes:
         made = planned.plan
         self._observer(Step.PLANNED)
         record = self._remember(work, stored, planned, answers)
-        put_back = tuple(drifts(made.changes, planned.objects))
+        put_back = tuple(drifts(made.changes, planned.objects, stored.inventory & work.cache.lost()))
         result = apply_changes(made, Writer(work.target, work.cache, self._corrections, self._observer))
         closed = self._close(work, record, made, result, is_news=stored.attempted != record.attempted)
         self._questions.ask(work, made, closed.bases, planned.desired)

@@ -65,7 +65,7 @@ class Sight:
             return
         self._unread.discard(key)
         if found is None:
-            self.cache.forget(key)
+            self.cache.miss(key)
         else:
             self.cache.note(found)
 

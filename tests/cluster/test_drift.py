@@ -175,6 +175,9 @@ def test_what_somebody_deletes_or_unlabels_is_there_again(of: Callable[[Stage], 
     uid = (stage.client.get(key) or {})["metadata"]["uid"]
     stage.client.delete(key)
     eventually(lambda: at(stage.client.get(key) or {}, "metadata", "uid", default=uid) != uid, stage.log)
+    [told] = eventually(lambda: corrections(stage, key, "deleted", reason="Recreated"), stage.log)
+    assert told == f"{key.kind} {key.name}, deleted by somebody, made again"
+    assert f"{key} of {stage.unit}: deleted by somebody, made again" in stage.logs[-1].read_text()
     stage.until("production", version="1.0")
 
 
@@ -246,11 +249,11 @@ def patch(stage: Stage, key: ObjectKey, body: Any, how: str = MERGE, manager: st
     assert status == 200, answer
 
 
-def corrections(stage: Stage, key: ObjectKey, field: str) -> list[str]:
-    """What the Events about an object say of a field of it that was put back."""
+def corrections(stage: Stage, key: ObjectKey, field: str, reason: str = "Corrected") -> list[str]:
+    """What the Events about an object say of a field of it that was put back, or of the object."""
     with api.opened(stage.testbed.kubeconfig) as cluster:
         events = cluster.get(f"/apis/events.k8s.io/v1/namespaces/{key.namespace}/events")["items"]
-    about = [event for event in events if event["reason"] == "Corrected" and event["regarding"]["name"] == key.name]
+    about = [event for event in events if event["reason"] == reason and event["regarding"]["name"] == key.name]
     return [event["note"] for event in about if event["regarding"]["kind"] == key.kind and field in event["note"]]
 
 

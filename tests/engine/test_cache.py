@@ -70,6 +70,9 @@ def test_an_object_that_went_while_nobody_watched_is_announced(tmp_path: Path, f
         changed.clear()
         store.late.set()
         assert eventually(lambda: cache.get(UNIT.hash, KEY) is None and changed == [UNIT.hash])
+        assert cache.lost() == {KEY}
+        cache.note(store.apply(SERVICE))
+        assert cache.lost() == frozenset()
         cache.stop()
 
 
@@ -253,3 +256,29 @@ def test_a_look_at_a_target_does_without_it_too(tmp_path: Path) -> None:
         store.kind = KEY.kind
         with pytest.raises(Forbidden):
             TargetCache.listed(store, GUARDED)
+
+
+def test_what_we_delete_is_not_lost_and_what_a_look_misses_is(tmp_path: Path) -> None:
+    with EmbeddedStore(tmp_path) as store:
+        cache = TargetCache(store, lambda _: None, kinds=(KEY.kind,))
+        cache.miss(KEY)
+        assert cache.lost() == frozenset(), "it was never seen"
+        for leaves, lost in ((cache.forget, frozenset[ObjectKey]()), (cache.miss, frozenset({KEY}))):
+            cache.note(store.apply(SERVICE))
+            store.delete(KEY)
+            leaves(KEY)
+            assert cache.lost() == lost
+            cache._list(KEY.kind)
+            assert cache.lost() == lost
+        cache.forget(KEY)
+        assert cache.lost() == frozenset()
+
+
+def test_a_pod_that_goes_is_nobodys_loss(tmp_path: Path) -> None:
+    with EmbeddedStore(tmp_path) as store:
+        pod = ObjectKey("Pod", KEY.namespace, KEY.name)
+        cache = TargetCache(store, lambda _: None, kinds=("Pod",))
+        cache.note({**SERVICE, "kind": "Pod", "spec": {}})
+        cache.miss(pod)
+        assert cache.get(UNIT.hash, pod) is None
+        assert cache.lost() == frozenset()

@@ -20,6 +20,7 @@ from controller.model.errors import Forbidden, Unavailable
 from controller.model.identity import ObjectKey
 from controller.model.record import Fact, FactKind
 from controller.state.history import FileHistory
+from tests.embedded.gateway.servers import eventually
 from tests.engine.settling import settling
 
 pytestmark = pytest.mark.system
@@ -102,6 +103,32 @@ def test_a_share_of_a_routes_traffic_is_taken_back(tmp_path: Path) -> None:
     [told] = [event for event in FileHistory(tmp_path / "history").read(str(unit)) if event["event"] == "corrected"]
     assert "their-operator" in str(told["message"])
     assert str(told["message"]).endswith(f"spec.rules.0.backendRefs.1 {backends[1]} → nothing")
+
+
+def test_a_deletion_is_told_of_what_was_seen_and_of_nothing_else() -> None:
+    created = replace(change(), operation=Operation.CREATE)
+    [drift] = drifts([created], {}, {KEY})
+    [told] = of_drifts([drift])
+    assert (told.reason, told.is_warning, told.about) == ("Recreated", True, KEY)
+    assert told.message == "Service predict, deleted by somebody, made again"
+    assert list(drifts([created], {}, {ObjectKey("Service", "ns", "other")})) == []
+
+
+def test_what_somebody_deletes_is_made_again_and_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with settling(tmp_path, Shape(1, 1)) as made:
+        made.settle()
+        [unit] = made.units
+        [service] = made.store.list("Service", labels={labels.UNIT: unit.hash}).items
+        key = ObjectKey("Service", unit.namespace, service["metadata"]["name"])
+        made.store.delete(key)
+        assert eventually(lambda: made.sight.cache.lost() == {key})
+        made.run(unit)
+        assert made.store.get(key)
+        assert made.sight.cache.lost() == frozenset()
+        made.settle()
+    told = [event for event in FileHistory(tmp_path / "history").read(str(unit)) if event["event"] == "recreated"]
+    assert [(event["subject"], event["message"]) for event in told] == [(str(key), "deleted by somebody, made again")]
+    assert f"{key} of {unit}: deleted by somebody, made again" in caplog.text
 
 
 def test_a_refused_write_becomes_a_condition_that_stays_the_same() -> None:
