@@ -27,9 +27,14 @@ GATEWAY_LAG = 10.0
 _SHOWN = 300
 _MOST_BYTES = 8 << 20
 CONFIRM_TIMEOUT = 20.0
-"""Seconds to ask before the pass looks at everything again; Traefik applies a route within 2 s (providersThrottleDuration)."""
+"""Seconds to ask on one path, but for an answer under way, before the pass looks at everything again.
+
+Traefik applies a route within 2 s (providersThrottleDuration).
+"""
 CONSECUTIVE = 2
 _PAUSE = 0.5
+_CONNECT = 5.0
+"""Seconds to reach a gateway: it accepts at once, however long an endpoint takes."""
 _log = logging.getLogger(__name__)
 
 
@@ -79,23 +84,19 @@ def run_golden(
 
 
 def run_confirm(target: Target, check: ConfirmCheck, given_up: Callable[[], bool], probe: Secret | None = None) -> bool:
-    """Whether, within the time limit, every gateway answers on every path with the workload that it should lead to.
+    """Whether, each within the time limit, every gateway answers on every path with the workload that it should lead to.
 
     `probe` is the password for guarded routes. Once `given_up` says so nobody is asked any more: a gateway that ended with
     its controller would never answer.
     """
     gateways = known_gateways(target, given_up)
-    deadline = time.monotonic() + CONFIRM_TIMEOUT
-
-    def is_over() -> bool:
-        return given_up() or time.monotonic() >= deadline
-
-    with _client(5.0, probe, target.host) as client:
+    patience = httpx2.Timeout(check.patience, connect=_CONNECT)
+    with _client(patience, probe, target.host) as client:
         asked = [(base + path, workload) for base in gateways for path, workload, _ in check.routes]
-        return bool(gateways) and all(_answers(client, url, workload, is_over) for url, workload in asked)
+        return bool(gateways) and all(_answers(client, url, workload, given_up) for url, workload in asked)
 
 
-def _client(timeout: float, probe: Secret | None, host: str) -> httpx2.Client:
+def _client(timeout: float | httpx2.Timeout, probe: Secret | None, host: str) -> httpx2.Client:
     """Asks one replica under its own address, but for the host that everybody else asks for."""
     auth = (PROBE_USER, probe.reveal()) if probe else None
     headers = {"Host": host} if host else None
@@ -178,9 +179,9 @@ def subset_misfit(expected: Any, found: Any, place: str = "json") -> str | None:
     return None if same else f"expected {place} = {_shown(json.dumps(expected))}, got {_shown(json.dumps(found))}"
 
 
-def _answers(client: httpx2.Client, url: str, workload: str, is_over: Callable[[], bool]) -> bool:
-    streak, pause = 0, 0.01
-    while not is_over():
+def _answers(client: httpx2.Client, url: str, workload: str, given_up: Callable[[], bool]) -> bool:
+    streak, pause, deadline = 0, 0.01, time.monotonic() + CONFIRM_TIMEOUT
+    while not given_up() and (streak or time.monotonic() < deadline):
         try:
             served = client.head(url).headers.get(labels.HEADER_WORKLOAD)
         except httpx2.HTTPError:

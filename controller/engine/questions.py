@@ -60,7 +60,7 @@ class Questions:
                 self._goldens.submit(key, partial(self._golden, work, made, golden), look)
         for confirm in made.confirms:
             if not all((confirm.subject, workload) in answered for _, workload, _ in confirm.routes):
-                self._confirms.submit((work.unit, confirm.subject), partial(self._confirm, work, made, confirm), look)
+                self._confirms.submit((work.unit, confirm), partial(self._confirm, work, made, confirm), look)
 
     def answers(self, unit: UnitKey, stored: UnitRecord) -> tuple[Fact, ...]:
         """The answers that the record does not hold yet; the others have served."""

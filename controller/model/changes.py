@@ -89,6 +89,8 @@ class ConfirmCheck:
     subject: str
     routes: tuple[tuple[str, str, str], ...]
     """(path, workload, version) of every route that moved together."""
+    patience: float = 5.0
+    """Seconds that one answer may take."""
 
 
 @dataclass(frozen=True, slots=True)

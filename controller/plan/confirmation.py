@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from controller.model import labels
@@ -14,6 +14,9 @@ from controller.plan.acceptance import made_at, refusal
 from controller.plan.fact_names import route_subject
 from controller.plan.switch import Switch
 from controller.plan.view import View
+
+_PATIENCE = (5.0, 120.0)
+"""Seconds, at least and at most, that an answer may take: a server that is busy answers after the requests before this one."""
 
 
 def confirm_move(view: View, switch: Switch) -> Switch:
@@ -82,5 +85,12 @@ def _is_unconfirmed(view: View, alias: str, endpoint: str, workload: str) -> boo
 
 def _asking(view: View, switch: Switch, pending: Mapping[str, str], text: str, until: float | None = None) -> Switch:
     paths = sorted((annotation(switch.current[e], labels.PATH) or "", w, view.version_of(w)) for e, w in pending.items())
-    check = ConfirmCheck(switch.alias.name, tuple(paths))
+    check = ConfirmCheck(switch.alias.name, tuple(paths), _patience(view, pending.values()))
     return replace(switch, gates=(Gate(switch.subject, "Confirming", text, until),), confirms=(check,))
+
+
+def _patience(view: View, workloads: Collection[str]) -> float:
+    """As long as the slowest of their endpoints may take for any request, within bounds."""
+    timeouts = (w.timeout for w in view.desired.workloads.values() if w.name in workloads)
+    shortest, longest = _PATIENCE
+    return min(max((shortest, *timeouts)), longest)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import cast
 
@@ -20,12 +22,15 @@ from controller.model.ports import ClusterClient, ImageBuilder
 pytestmark = pytest.mark.contract
 
 WORKLOAD = "predict-1-abc"
+CONFIRM = ConfirmCheck("production", (("/v", WORKLOAD, "1"),))
 PROFILE = TargetProfile("embedded", "embedded", "", "g", "g", "g", "linux/amd64")
 
 
 @contextmanager
-def gateway(status: int, body: str, workload: str | None = WORKLOAD, *, faults: Sequence[int] = ()) -> Iterator[Target]:
-    """`faults` are what it answers by itself before it knows the workload."""
+def gateway(
+    status: int, body: str, workload: str | None = WORKLOAD, *, faults: Sequence[int] = (), pause: float = 0.0
+) -> Iterator[Target]:
+    """`faults` are what it answers by itself before it knows the workload; `pause` are seconds before it answers a HEAD."""
     faulty = list(faults)
 
     class Handler(BaseHTTPRequestHandler):
@@ -36,7 +41,13 @@ def gateway(status: int, body: str, workload: str | None = WORKLOAD, *, faults: 
                 self.send_header("X-Pointsman-Workload", workload)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body.encode())
+            if self.command == "GET":
+                self.wfile.write(body.encode())
+
+        def do_HEAD(self) -> None:
+            time.sleep(pause)
+            with suppress(OSError):  # nobody may wait for it any more
+                self.do_GET()
 
         def log_message(self, format: str, *args: object) -> None:
             """Tests print nothing."""
@@ -117,7 +128,18 @@ def test_an_answer_that_is_larger_than_any_expectation_is_not_read_to_its_end() 
     assert said == "large: the answer is larger than 8 MiB"
 
 
+def test_an_endpoint_that_is_slow_to_answer_confirms_within_its_own_patience() -> None:
+    with gateway(200, "", pause=6.0) as target:
+        assert run_confirm(target, replace(CONFIRM, patience=60.0), lambda: False)
+
+
+def test_an_endpoint_that_is_slower_than_the_patience_confirms_nothing() -> None:
+    turns = iter((False, False))
+    with gateway(200, "", pause=2.0) as target:
+        assert not run_confirm(target, replace(CONFIRM, patience=0.1), lambda: next(turns, True))
+
+
 def test_without_a_gateway_nobody_is_asked_and_nothing_is_confirmed() -> None:
     target = Target(PROFILE, cast(ClusterClient, None), cast(ImageBuilder, None), tuple)
     assert known_gateways(target, lambda: True) == ()
-    assert not run_confirm(target, ConfirmCheck("production", (("/v", WORKLOAD, "1"),)), lambda: True)
+    assert not run_confirm(target, CONFIRM, lambda: True)

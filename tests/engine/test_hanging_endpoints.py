@@ -36,7 +36,7 @@ def ask(url: str, directory: str) -> None:
     with settling(Path(directory), Shape(1, 1), lambda usual: replace(usual, gateways=lambda: (url,))) as made:
         questions = Questions(Builds(lambda *_: None), unobserved, lambda _unit: None)
         golden = GoldenCheck("1/predict", "predict-1-abc", "/v", (GoldenRequest("any"),), PATIENCE)
-        confirm = ConfirmCheck("production", (("/v", "predict-1-abc", "1"),))
+        confirm = ConfirmCheck("production", (("/v", "predict-1-abc", "1"),), PATIENCE)
         plan = Plan(made.units[0], "0" * 40, time.time(), golden=(golden,), confirms=(confirm,))
         try:
             questions.ask(UnitWork(made.units[0], made.sight, made.publication), plan, {}, None)

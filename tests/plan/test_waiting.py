@@ -188,6 +188,17 @@ def test_a_newer_commit_waits_until_the_move_before_it_is_confirmed() -> None:
     assert served(world) == {V3}
 
 
+@pytest.mark.parametrize(("timeout", "patience"), [(1.0, 5.0), (60.0, 60.0), (900.0, 120.0)])
+def test_an_answer_may_take_as_long_as_its_endpoint_within_bounds(timeout: float, patience: float) -> None:
+    world = World()
+    world.declare(deployment([V1], {"production": V1}, settings=EndpointSettings(timeout=timeout)))
+    for _ in range(20):
+        if (made := world.plan()).confirms:
+            break
+        world.carry_out(made)
+    assert [confirm.patience for confirm in made.confirms] == [patience]
+
+
 def test_nothing_is_taken_away_before_the_data_plane_has_answered() -> None:
     world = serving()
     promote(world)
