@@ -5,11 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from controller.engine.drift import Drift
+from controller.engine.happenings import of_drifts, of_facts
 from controller.model import labels
-from controller.model.record import FactKind
+from controller.model.changes import FieldChange
+from controller.model.identity import ObjectKey
+from controller.model.record import Fact, FactKind
 
 pytestmark = pytest.mark.pure
 
+KEY = ObjectKey("Service", "ns", "predict")
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 WRITTEN = sorted(
     value for name, value in vars(labels).items() if name.isupper() and isinstance(value, str) and name != "PREFIX"
@@ -35,3 +40,17 @@ def test_the_page_names_no_label_that_is_not_written() -> None:
 def test_every_kind_of_fact_is_documented(kind: FactKind) -> None:
     rows = (REFERENCE / "record.md").read_text().splitlines()
     assert any(row.startswith(f"| `{kind.value}` |") for row in rows), f"describe `{kind.value}` in docs/reference/record.md"
+
+
+@pytest.mark.parametrize("drift", [Drift(KEY), Drift(KEY, "somebody", (FieldChange("spec.type", "a", "b"),))])
+def test_every_reason_for_what_is_put_back_is_documented(drift: Drift) -> None:
+    [happening] = of_drifts([drift])
+    rows = (REFERENCE / "events.md").read_text().splitlines()
+    assert any(row.startswith(f"| `{happening.reason}` | Warning |") for row in rows), f"describe `{happening.reason}`"
+
+
+@pytest.mark.parametrize("fact", [Fact(kind, "production", "w", "main", 0.0) for kind in FactKind])
+def test_every_reason_of_an_event_about_a_fact_is_documented(fact: Fact) -> None:
+    rows = (REFERENCE / "events.md").read_text().splitlines()
+    for happening in of_facts([fact], {}):
+        assert any(row.startswith(f"| `{happening.reason}` |") for row in rows), f"describe `{happening.reason}`"
