@@ -78,7 +78,7 @@ def _remove(reached: Reached, found: Recorded, removal: Removal) -> None:
         note(f"{key} is removed")
     if removal.unread:
         words = f"{found.unit}: {len(removal.unread)} objects could not be read, so its record stays"
-        raise Stalled(words, hint="ask for the ClusterRole pointsman-operator, or give --orphan")
+        raise Stalled(words, hint="ask for the ClusterRole pointsman-caretaker, or give --orphan")
 
 
 def _record_key(found: Recorded) -> ObjectKey:
