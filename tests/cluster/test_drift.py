@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from controller.cli.running.cluster_target import lease_name
 from controller.cluster.paths import object_path
 from controller.model import labels
 from controller.model.identity import ObjectKey
@@ -181,6 +182,13 @@ def test_what_somebody_deletes_or_unlabels_is_there_again(of: Callable[[Stage], 
     stage.until("production", version="1.0")
 
 
+def test_an_event_names_the_process_that_leads(stage: Stage) -> None:
+    name = lease_name(stage.installation.name, stage.target)
+    lease = stage.client.get(ObjectKey("Lease", stage.installation.namespace, name)) or {}
+    writers = eventually(lambda: {e.get("reportingInstance") for e in events(stage, stage.namespace) if is_ours(e)}, stage.log)
+    assert writers == {lease["spec"]["holderIdentity"]}
+
+
 def test_an_object_is_left_as_it_is_while_somebody_says_so(stage: Stage) -> None:
     key = key_of(workload(stage))
     patch(stage, key, {"metadata": {"annotations": {labels.RECONCILE: labels.DISABLED}}, "spec": {"replicas": 2}})
@@ -251,10 +259,20 @@ def patch(stage: Stage, key: ObjectKey, body: Any, how: str = MERGE, manager: st
 
 def corrections(stage: Stage, key: ObjectKey, field: str, reason: str = "Corrected") -> list[str]:
     """What the Events about an object say of a field of it that was put back, or of the object."""
-    with api.opened(stage.testbed.kubeconfig) as cluster:
-        events = cluster.get(f"/apis/events.k8s.io/v1/namespaces/{key.namespace}/events")["items"]
-    about = [event for event in events if event["reason"] == reason and event["regarding"]["name"] == key.name]
+    about = [
+        event for event in events(stage, key.namespace) if event["reason"] == reason and event["regarding"]["name"] == key.name
+    ]
     return [event["note"] for event in about if event["regarding"]["kind"] == key.kind and field in event["note"]]
+
+
+def events(stage: Stage, namespace: str) -> list[Any]:
+    with api.opened(stage.testbed.kubeconfig) as cluster:
+        found: list[Any] = cluster.get(f"/apis/events.k8s.io/v1/namespaces/{namespace}/events")["items"]
+    return found
+
+
+def is_ours(event: Object) -> bool:
+    return bool(event.get("reportingController") == "pointsman.dev/controller")
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from kubernetes.config import new_client_from_config
 
 from controller.cluster.client import KubernetesClient
 from controller.cluster.connection import connect
+from controller.engine.cache import KINDS, TargetCache
 from controller.loading.loader import load
 from controller.model.changes import Change, Operation
 from controller.model.declared import DeclaredState
@@ -215,6 +216,15 @@ def test_an_autoscaler_keeps_the_number_that_it_chose(
     found = client.get(key) or {}
     assert at(found, "spec", "replicas") == 3
     assert compare(workload.deployment, found, reason="").fields == ()
+
+
+def test_a_cluster_without_a_kind_for_access_is_listed_all_the_same(client: KubernetesClient) -> None:
+    cache = TargetCache.listed(client, (*KINDS, "Middleware", "SecurityPolicy"))
+    assert cache.complete
+    [(kind, error)] = cache.lacking().items()
+    assert kind == "SecurityPolicy"
+    assert "does not know securitypolicies.gateway.envoyproxy.io" in error.message
+    assert "install Envoy Gateway" in str(error.hint)
 
 
 def _applied(client: KubernetesClient, obj: Object) -> Object:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import socket
 import sys
 import threading
 from contextlib import ExitStack
@@ -12,11 +14,12 @@ from typing import cast
 import httpx2
 import pytest
 
-from controller.cli.running.cluster_target import lease_name
+from controller.cli.running.cluster_target import lease_name, process_name
 from controller.cli.running.health import HealthServer, Verdict
 from controller.cli.running.late_target import LateTarget
 from controller.cli.running.logs import JsonLines
 from controller.engine.targets import Target
+from controller.model.configuration import LeaderElection
 from controller.model.errors import Stalled
 
 pytestmark = pytest.mark.contract
@@ -97,3 +100,8 @@ def test_a_lease_has_a_name_of_its_own_that_is_fit_for_an_object() -> None:
     names = {lease_name(installation, target) for installation in ("a", "b") for target in ("us_east.1", "us-east-1")}
     assert len(names) == 4
     assert all(name.startswith("pointsman-us-east-1-") for name in names)
+
+
+def test_a_process_has_one_name_in_leases_and_events() -> None:
+    assert process_name(LeaderElection(identity="pod-1")) == "pod-1"
+    assert process_name(LeaderElection()) == f"{socket.gethostname()}-{os.getpid()}"

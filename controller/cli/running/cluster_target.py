@@ -23,7 +23,14 @@ from controller.dockerd.engine import LateEngine
 from controller.engine.probe import probe_password
 from controller.engine.targets import Target, always
 from controller.images.registry.builder import RegistryBuilder
-from controller.model.configuration import Configuration, GatewaySettings, KubeconfigAccess, RegistrySettings, TargetSettings
+from controller.model.configuration import (
+    Configuration,
+    GatewaySettings,
+    KubeconfigAccess,
+    LeaderElection,
+    RegistrySettings,
+    TargetSettings,
+)
 from controller.model.desired import TargetProfile
 from controller.model.errors import Stalled
 from controller.model.identity import content_hash, slug
@@ -126,7 +133,7 @@ class ClusterTargets:
         client = KubernetesClient(connection, qps=_LEASE_RATE, burst=int(_LEASE_RATE))
         opened.callback(client.close)
         name = lease_name(self._configuration.installation, settings.name)
-        identity = election.identity or f"{socket.gethostname()}-{os.getpid()}"
+        identity = process_name(election)
         lease = LeaderLease(client, settings.controller_namespace, name, identity, election.duration)
         lease.start(
             partial(_log.info, "%s leads target %s", identity, settings.name),
@@ -141,6 +148,11 @@ class ClusterTargets:
             known = self._builders.get((registry, security))
             made = known or registry_builder(registry, security, self._configuration, self._engine)
             return self._builders.setdefault((registry, security), made)
+
+
+def process_name(election: LeaderElection) -> str:
+    """What this process is called in Leases and Events."""
+    return election.identity or f"{socket.gethostname()}-{os.getpid()}"
 
 
 def lease_name(installation: str, target: str) -> str:

@@ -11,7 +11,7 @@ from functools import partial
 from controller.cli.context import crash_observer
 from controller.cli.narrate import ToldHistory
 from controller.cli.running.cleaning import Cleaning
-from controller.cli.running.cluster_target import ClusterTargets
+from controller.cli.running.cluster_target import ClusterTargets, process_name
 from controller.cli.running.embedded_target import open_embedded
 from controller.cli.running.health import HealthServer, Verdict
 from controller.cli.running.late_target import LateTarget
@@ -111,6 +111,7 @@ def _controller(configuration: Configuration, sources: Mapping[str, PolledMirror
         default=configuration.default,
         configured=tuple(configuration.targets),
         workers=configuration.concurrency,
+        instance=process_name(configuration.leader_election),
         observer=crash_observer(),
     )
 
