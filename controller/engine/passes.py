@@ -37,6 +37,7 @@ _POLLS = {
     "SecretMissing": MISSING_POLL,
     "ImageMissing": RETRY,
     "WaitingForCapacity": ROOMS_GOOD_FOR,
+    "DoesNotFit": ROOMS_GOOD_FOR,
     "RouteNotAccepted": GATEWAY_GOOD_FOR,
     "NotConfirmed": GATEWAY_GOOD_FOR,
     "UsersUnknown": MISSING_POLL,

@@ -24,16 +24,26 @@ _EFFECTS = ("NoSchedule", "NoExecute")
 
 @dataclass(frozen=True, slots=True)
 class Shortage:
-    """`never`: no node could hold one replica even if it were empty. Else there is no room for all of them at the moment."""
+    """`never`: no node could hold one replica even if it were empty. Else there is no room for all of them at the moment.
+
+    `absent`: no node is of the kind that it needs. A cluster may add one for a pod that waits, as to a pool scaled to zero.
+    """
 
     never: bool
     message: str
+    absent: bool = False
 
 
 def asks_for_nodes(plan: Plan) -> bool:
-    """Whether the plan would be truer with the nodes at hand: it adds replicas, or some wait for a node."""
-    waits = any(gate.reason == "WaitingForCapacity" for gate in plan.gates)
-    return waits or any(_adds_replicas(c.operation, c.desired, [f.path for f in c.fields]) for c in plan.changes)
+    """Whether the plan would be truer with the nodes at hand.
+
+    It adds replicas, some wait for a node, or it stops what serves for others that are not ready.
+    """
+    reasons = {gate.reason for gate in plan.gates}
+    resized = [c for c in plan.changes if any(field.path == "spec.replicas" for field in c.fields)]
+    if "WaitingForCapacity" in reasons or ("NotReady" in reasons and resized):
+        return True
+    return any(_adds_replicas(c.operation, c.desired, [f.path for f in c.fields]) for c in plan.changes)
 
 
 def shortage(view: View, workload: Workload, wanted: int) -> Shortage | None:
@@ -41,10 +51,12 @@ def shortage(view: View, workload: Workload, wanted: int) -> Shortage | None:
     if view.observed.nodes is None:
         return None
     if not view.observed.nodes:
-        return Shortage(False, "no node takes pods at the moment")
+        return Shortage(False, "no node takes pods at the moment", absent=True)
     pod = workload.deployment["spec"]["template"]["spec"]
     needs = _needs(pod)
     allowed = [node for node in view.observed.nodes if _admits(node, pod)]
+    if not any(_has_devices(needs, node) for node in allowed):
+        return Shortage(False, _never(needs, allowed, pod), absent=True)
     if not any(_fits(needs, node.allocatable) for node in allowed):
         return Shortage(True, _never(needs, allowed, pod))
     missing = wanted - sum(not is_unscheduled(p) for p in view.pods(workload.name))
@@ -92,6 +104,12 @@ def _tolerates(toleration: Mapping[str, str], taint: Mapping[str, str]) -> bool:
         return True
     same = toleration["key"] == taint["key"]
     return same and (toleration.get("operator") == "Exists" or toleration.get("value", "") == taint.get("value", ""))
+
+
+def _has_devices(needs: Mapping[str, float], node: NodeRoom) -> bool:
+    """Whether a node has some of each device that is asked for, such as a GPU; any node has the other things."""
+    devices = needs.keys() - _UNITS.keys() - {"pods"}
+    return all(node.allocatable.get(name) for name in devices if needs[name])
 
 
 def _fits(needs: Mapping[str, float], room: Mapping[str, float]) -> bool:

@@ -10,7 +10,7 @@ from controller.model.desired import Workload
 from controller.model.diagnostics import Subject
 from controller.model.images import BuildFailure, Image
 from controller.model.routes import backend_of
-from controller.plan.capacity import shortage, waits_for_node
+from controller.plan.capacity import Shortage, shortage, waits_for_node
 from controller.plan.fact_names import version_url
 from controller.plan.likely_cause import likely_cause
 from controller.plan.secret_commands import secret_command
@@ -55,14 +55,29 @@ def not_ready(view: View, workload: Workload, wanted: int, *, hold: bool) -> Gat
 def _without_replicas(view: View, workload: Workload, counted: str, wanted: int) -> Gate:
     subject = Subject("workload", workload.name)
     found = shortage(view, workload, wanted)
-    if found and found.never:
-        return Gate(subject, "DoesNotFit", f"{workload.endpoint}: {found.message}")
+    if impossible := _impossible(view, workload, found):
+        return Gate(subject, "DoesNotFit", f"{workload.endpoint}: {impossible}")
     words = _why(view, workload) or (f": {found.message}" if found else "")
     if not (found or waits_for_node(view.pods(workload.name))):
         return Gate(subject, "NotReady", counted + words)
+    return Gate(subject, "WaitingForCapacity", counted + words + _hint(view, workload, found))
+
+
+def _impossible(view: View, workload: Workload, found: Shortage | None) -> str | None:
+    """Why it is not even tried: nothing that serves is stopped for a node that only may come."""
+    if found and found.never:
+        return found.message
+    if found and found.absent and view.desired.rollout.strategy == "recreate" and _replaces(view, workload):
+        surge = "with `rollout: {strategy: surge}` a pod waits for one beside it"
+        return f"{found.message}; what serves is not stopped for a node that may come ({surge})"
+    return None
+
+
+def _hint(view: View, workload: Workload, found: Shortage | None) -> str:
+    if found and found.absent:
+        return " (it waits for a node that the cluster may add)"
     surge = view.desired.rollout.strategy == "surge" and _replaces(view, workload)
-    hint = " (`rollout: {strategy: recreate}` stops the old one first)" if surge else ""
-    return Gate(subject, "WaitingForCapacity", counted + words + hint)
+    return " (`rollout: {strategy: recreate}` stops the old one first)" if surge else ""
 
 
 def _replaces(view: View, workload: Workload) -> bool:

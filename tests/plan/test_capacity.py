@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from controller.model import labels as names
 from controller.model.declared import EndpointSettings, Rollout, Scale
+from controller.model.objects import annotation, at
 from controller.model.observed import NodeRoom
 from controller.plan.capacity import asks_for_nodes
 from controller.plan.patience import CAPACITY_DEADLINE
@@ -44,6 +46,20 @@ def promoting(settings: EndpointSettings, *nodes: NodeRoom, strategy: str = "sur
     return made
 
 
+def sizes(made: World, version: str) -> set[int]:
+    """How many replicas each workload of a version is to have."""
+    found = [o for o in made.objects.values() if o["kind"] == "Deployment" and annotation(o, names.VERSION) == version]
+    return {at(o, "spec", "replicas") for o in found}
+
+
+ABSENT: list[tuple[dict[str, Any], NodeRoom, str]] = [
+    ({"resources": {"devices": {"amd.com/gpu": 1}}}, node(), "needs 1 amd.com/gpu, and no node"),
+    ({"node_selector": "pool=gpu"}, node(labels={"pool": "cpu"}), "no node is labelled pool=gpu"),
+    ({}, node(taints=({"key": "gpu", "effect": "NoSchedule"},)), "every node has a taint that it does not tolerate"),
+]
+"""Settings, the only node, and what is said of it."""
+
+
 @pytest.mark.parametrize(
     ("settings", "found", "words"),
     [
@@ -53,13 +69,7 @@ def promoting(settings: EndpointSettings, *nodes: NodeRoom, strategy: str = "sur
             "needs 64 GB memory, and no node that it may run on has more than 8 GB memory",
         ),
         ({"resources": {"cpu": {"min": 4.5}}}, node(), "needs 4.5 CPU, and no node that it may run on has more than 4 CPU"),
-        (
-            {"resources": {"devices": {"amd.com/gpu": 1}}},
-            node(),
-            "needs 1 amd.com/gpu, and no node",
-        ),
-        ({"node_selector": "pool=gpu"}, node(labels={"pool": "cpu"}), "no node is labelled pool=gpu"),
-        ({}, node(taints=({"key": "gpu", "effect": "NoSchedule"},)), "every node has a taint that it does not tolerate"),
+        ({"resources": {"devices": {"nvidia.com/gpu": 3}}}, node(), "needs 3 nvidia.com/gpu, and no node"),
     ],
 )
 def test_what_no_node_could_hold_fails_at_once(settings: dict[str, Any], found: NodeRoom, words: str) -> None:
@@ -70,9 +80,57 @@ def test_what_no_node_could_hold_fails_at_once(settings: dict[str, Any], found: 
     assert set(made.alias("production").values()) == {V1}
 
 
-def test_a_node_that_comes_makes_it_wait_like_any_other() -> None:
+@pytest.mark.parametrize(("settings", "found", "words"), ABSENT)
+def test_where_no_node_is_of_its_kind_it_waits_with_a_pod_that_an_autoscaler_sees(
+    settings: dict[str, Any], found: NodeRoom, words: str
+) -> None:
+    made = promoting(EndpointSettings(**settings), found)
+    told = [g for g in made.plan().gates if g.subject.kind == "alias"]
+    assert {g.reason for g in told} == {"WaitingForCapacity"}
+    assert all(words in g.message and "a node that the cluster may add" in g.message for g in told)
+    found_later = made.run()
+    assert not found_later.failures
+    assert not any("recreate}" in g.message for g in found_later.gates)
+    assert sizes(made, V2) == {1}
+    assert set(made.alias("production").values()) == {V1}
+    made.now += CAPACITY_DEADLINE + 1
+    assert {f.reason for f in made.run().failures} == {"GivenUp"}
+
+
+@pytest.mark.parametrize(("settings", "found", "words"), ABSENT)
+def test_nothing_is_stopped_for_a_node_that_may_come(settings: dict[str, Any], found: NodeRoom, words: str) -> None:
+    made = promoting(EndpointSettings(**settings), found, strategy="recreate")
+    failures = [f for f in made.run().failures if f.subject.kind == "alias"]
+    assert {f.reason for f in failures} == {"DoesNotFit"}
+    assert all(words in f.message and "what serves is not stopped" in f.message for f in failures)
+    assert all(made.ready(name) == 1 for name in made.objects_of(V1, "predict"))
+
+
+def test_where_nothing_serves_recreate_waits_for_a_node_too() -> None:
+    made = World()
+    made.nodes, made.behaviour = (node(),), lambda name: "pending"
+    settings = EndpointSettings(node_selector="pool=gpu")
+    made.declare(deployment([V1], {"production": V1}, settings=settings, rollout=Rollout(strategy="recreate")))
+    assert not made.run().failures
+    assert sizes(made, V1) == {1}
+
+
+def test_the_nodes_are_asked_for_before_what_serves_is_stopped() -> None:
+    made = promoting(EndpointSettings(), strategy="recreate")
+    made.nodes = None
+    for _ in range(20):
+        found = made.plan()
+        if any(field.path == "spec.replicas" and field.new == "0" for c in found.changes for field in c.fields):
+            break
+        made.carry_out(found)
+    else:
+        pytest.fail("nothing was stopped")
+    assert asks_for_nodes(found)
+
+
+def test_a_node_that_comes_makes_it_go_on() -> None:
     made = promoting(EndpointSettings(node_selector="pool=gpu"), node())
-    assert made.run().failures
+    assert not made.run().failures
     made.nodes = (node(labels={"pool": "gpu"}),)
     made.behaviour = lambda name: "ready"
     assert made.settle().is_settled
