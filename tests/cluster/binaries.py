@@ -57,7 +57,8 @@ METRICS = Program("metrics-server", "metrics", "sigs.k8s.io/metrics-server/cmd/m
 TRAEFIK = Program("traefik", "gateway", "github.com/traefik/traefik/v3/cmd/traefik")
 PAUSE = Program("pause", "pause", ".")
 OLAREG = Program("olareg", "registry", "github.com/olareg/olareg/cmd/olareg")
-PROGRAMS = (KUBE, METRICS, TRAEFIK, PAUSE, OLAREG)
+KUSTOMIZE = Program("kustomize", "kustomize", "sigs.k8s.io/kustomize/kustomize/v5")
+PROGRAMS = (KUBE, METRICS, TRAEFIK, PAUSE, OLAREG, KUSTOMIZE)
 
 
 def custom_resources() -> Path:
