@@ -24,7 +24,7 @@ from controller.state.record_format import to_config_map
 from tests.system.repository import DEPLOYMENT, OWNER, PROJECT, Repository, alias_file, deployment_file
 
 pytestmark = pytest.mark.system
-Wait = Callable[[str], Verdict]
+Wait = Callable[..., Verdict]
 READY = Condition("Ready", "True", "Serving", "everything declared serves", 0.0)
 
 
@@ -48,8 +48,8 @@ def wait(store: EmbeddedStore, repository: Repository) -> Iterator[Wait]:
     """One look at the target, for what a person names."""
     target = Reached("us-east", Limited(store, None, None), project=(OWNER, PROJECT))
     with closing(Here()) as here:
-        yield lambda name: wait_on_clusters(
-            lambda: look_at_clusters([target], here), ["us-east"], Chosen.parse(name), "HEAD", timeout=0
+        yield lambda name, revision="HEAD": wait_on_clusters(
+            lambda: look_at_clusters([target], here), ["us-east"], Chosen.parse(name), revision, timeout=0
         )
 
 
@@ -86,6 +86,15 @@ def test_a_record_ends_the_waiting_for_its_deployment_but_not_for_an_alias_witho
     assert not wait(f"{DEPLOYMENT}/production").serves
     with pytest.raises(Stalled, match=f"deployment `{DEPLOYMENT}` has no alias `canary`"):
         wait(f"{DEPLOYMENT}/canary")
+
+
+def test_an_alias_that_only_an_earlier_commit_has_does_not_serve(
+    wait: Wait, store: EmbeddedStore, repository: Repository
+) -> None:
+    repository.commit({alias_file("canary"): {"version": "v1"}})
+    repository.commit({alias_file("canary"): None})
+    recorded(store, repository)
+    assert not wait(f"{DEPLOYMENT}/canary", revision="HEAD~1").serves
 
 
 def test_an_alias_that_is_not_committed_is_not_waited_for(wait: Wait, store: EmbeddedStore, repository: Repository) -> None:
