@@ -74,8 +74,10 @@ class Repository:
         """A new branch, checked out elsewhere: the demo serves what is checked out in the copy, be it reviewed or not."""
         place = self._copy.state.root / branch
         self._git.run("worktree", "add", "--quiet", "-b", branch, str(place))
-        yield type(self)(replace(self._copy, directory=place))
-        self._git.run("worktree", "remove", str(place))
+        try:
+            yield type(self)(replace(self._copy, directory=place))
+        finally:
+            self._git.run("worktree", "remove", "--force", str(place))
 
     def _write_version(self, version: str, remark: str, label: str) -> None:
         text = _VERSION.format(remark=remark, deployment=DEPLOYMENT, label=label)

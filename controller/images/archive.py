@@ -6,6 +6,7 @@ import tarfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 
 from controller.images.layers import ROOT, Contents, Member
 from controller.images.paths import require_disjoint
@@ -23,17 +24,17 @@ _PLAIN_SIZE = 8 << 30
 """From here on a header needs more than its one block: a PAX record of the name or the size."""
 
 
-Name = tuple[str, str, bool, tuple[int, int]]
-"""Path, content, whether it is executable, and owner: all that a file's part of an archive depends on."""
+FileId = tuple[str, str, bool, tuple[int, int]]
+"""Path, name of the content, whether it is executable, and owner: all that a file's part of an archive depends on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A part of an archive, `size` bytes. Pieces with the same `name` have the same bytes, few of them; None says nothing."""
+    """A part of an archive, of `size` bytes: a small file with a name for its content (`file`), or anything else (None)."""
 
     size: int
     blocks: Callable[[], Iterator[bytes]]
-    name: Name | None = None
+    file: FileId | None = None
 
 
 def tar_blocks(contents: Contents) -> Iterator[bytes]:
@@ -51,7 +52,7 @@ def tar_pieces(contents: Contents) -> Iterator[Piece]:
     members = sorted(contents.members, key=lambda m: m.path)
     require_disjoint(m.path for m in members)
     written = 0
-    for piece in (_directories(contents, members), *(_file(member, contents.owner) for member in members)):
+    for piece in chain([_directories(contents, members)], (_file(member, contents.owner) for member in members)):
         written += piece.size
         yield piece
     end = bytes(tarfile.RECORDSIZE - written % tarfile.RECORDSIZE + tarfile.RECORDSIZE)
@@ -88,8 +89,9 @@ def _file(member: Member, owner: tuple[int, int]) -> Piece:
     """A file's header, its bytes and what fills its last block."""
     header_size = tarfile.BLOCKSIZE if _is_plain(member.path, member.size) else len(_header_of(member, owner))
     size = header_size + member.size + -member.size % tarfile.BLOCKSIZE
-    name = (member.path, member.content, member.executable, owner) if member.content and member.size <= SMALL else None
-    return Piece(size, lambda: _member_blocks(member, owner), name)
+    is_named = member.content and member.size <= SMALL
+    file = (member.path, member.content, member.executable, owner) if is_named else None
+    return Piece(size, lambda: _member_blocks(member, owner), file)
 
 
 def _header_of(member: Member, owner: tuple[int, int]) -> bytes:

@@ -9,7 +9,7 @@ from typing import Any
 
 from controller.images.layers import ROOT, Layer, LayerKind
 from controller.images.layerstore import Find, LayerStore, Make
-from controller.images.recent import Recent
+from controller.images.remembered import Remembered
 from controller.images.secrets.code import Scanned
 from controller.images.sizes import FOR_THIS_MACHINE, Sizes
 from controller.model.images import ImageSpec
@@ -28,7 +28,7 @@ def nobody(_input: str) -> Layer | None:
 class CodeMemory:
     """What a builder remembers of the code that it has seen: most files of the next commit are the same."""
 
-    files: Recent[str, bytes] = field(default_factory=Recent)
+    files: Remembered[str] = field(default_factory=Remembered)
     scanned: Scanned = field(default_factory=Scanned)
 
 

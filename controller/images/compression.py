@@ -12,57 +12,45 @@ import gzip
 import hashlib
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from io import BytesIO, RawIOBase
 from itertools import chain, groupby
 
-from controller.images.archive import Name, Piece, joined
+from controller.images.archive import FileId, Piece, joined
 from controller.images.layers import Sink
-from controller.images.recent import Recent
+from controller.images.remembered import LIMIT, Remembered
 
 NOT_GZIP = (gzip.BadGzipFile, zlib.error, EOFError)
 
 _LEVEL = 1
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    plain: bytes
-    member: bytes
-
-    def __len__(self) -> int:
-        return len(self.plain) + len(self.member)
-
-
 class Gzip:
-    """Compresses archives, and remembers the members of the files that were in the last ones. Safe for threads."""
+    """Compresses archives, and remembers members of files, `limit` bytes of them, for the next ones. Safe for threads."""
 
-    def __init__(self) -> None:
-        self._kept = Recent[Name, _Kept]()
+    def __init__(self, limit: int = LIMIT) -> None:
+        self._members = Remembered[FileId](limit)
 
     def write(self, pieces: Iterable[Piece], sink: Sink) -> str:
         """Write the archive and return the digest of its uncompressed form."""
         plain = hashlib.sha256()
-        for is_named, together in groupby(pieces, lambda piece: piece.name is not None):
-            if is_named:
-                for kept in map(self._member, together):
-                    plain.update(kept.plain)
-                    sink.write(kept.member)
-            else:
-                blocks = chain.from_iterable(piece.blocks() for piece in together)
+        for file, together in groupby(pieces, lambda piece: piece.file):
+            blocks = chain.from_iterable(piece.blocks() for piece in together)
+            if file is None:
                 _write_member(_noted(joined(blocks), plain), sink)
+            else:
+                data = b"".join(blocks)
+                plain.update(data)
+                sink.write(self._member(file, data))
         return f"sha256:{plain.hexdigest()}"
 
-    def _member(self, piece: Piece) -> _Kept:
-        """The member of a file, whose bytes are read only if it was in none of the last archives."""
-        kept = self._kept.get(piece.name) if piece.name else None
-        if kept is None:
-            data, out = b"".join(piece.blocks()), BytesIO()
+    def _member(self, file: FileId, data: bytes) -> bytes:
+        member = self._members.get(file)
+        if member is None:
+            out = BytesIO()
             _write_member([data], out)
-            kept = _Kept(data, out.getvalue())
-            if piece.name:
-                self._kept.keep(piece.name, kept)
-        return kept
+            member = out.getvalue()
+            self._members.keep(file, member)
+        return member
 
 
 def uncompressed(file: RawIOBase) -> gzip.GzipFile:

@@ -159,8 +159,9 @@ def _write(pieces: Iterable[Piece], blob: BlobWriter) -> str:
 
 
 def _reported(kind: LayerKind, contents: Contents, progress: Progress) -> Iterator[Piece]:
-    """The archive, telling how far its files are read."""
-    total = total_size(contents.members)
+    """The archive, telling how far it is read."""
+    pieces = list(tar_pieces(contents))
+    total = sum(piece.size for piece in pieces)
     done = 0
 
     def told(blocks: Callable[[], Iterator[bytes]]) -> Iterator[bytes]:
@@ -168,9 +169,8 @@ def _reported(kind: LayerKind, contents: Contents, progress: Progress) -> Iterat
         for block in blocks():
             yield block
             read += len(block)
-            progress(f"layer {kind}", min(read, total), total)
+            progress(f"layer {kind}", read, total)
 
-    for piece in tar_pieces(contents):
-        yield Piece(piece.size, partial(told, piece.blocks), piece.name)
+    for piece in pieces:
+        yield Piece(piece.size, partial(told, piece.blocks), piece.file)
         done += piece.size
-    progress(f"layer {kind}", total, total)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from controller.images.archive import SMALL
-from controller.images.recent import Recent
+from controller.images.remembered import Remembered
 from controller.model.ports import CodeReader
 from controller.model.source import CodeTree, TreeEntry
 
@@ -13,7 +13,7 @@ from controller.model.source import CodeTree, TreeEntry
 class ReadOnce:
     """A `CodeReader` over another one, which is not asked for what `small` knows."""
 
-    def __init__(self, code: CodeReader, small: Recent[str, bytes]) -> None:
+    def __init__(self, code: CodeReader, small: Remembered[str]) -> None:
         self._code = code
         self._small = small
 

@@ -9,7 +9,7 @@ from controller.model.declared import FileContent
 from controller.model.identity import content_hash
 from controller.model.source import CodeTree
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever the same specification gives other bytes."""
 
 CODE_DIRECTORY = "/valohai/code"

@@ -17,7 +17,7 @@ def test_what_is_checked_out_moves_by_the_merge_alone(tmp_path: Path, monkeypatc
     with scratch(keep=False) as copy:
         Repository(copy).release()
         Repository(copy).promote_by_merge()
-        assert moves_of(copy, 1) == ["merge promote-20181004.0: Merge made by the 'ort' strategy."]
+        assert [move.partition(":")[0] for move in moves_of(copy, 2)] == ["merge promote-20181004.0", "commit"]
         assert copy.git().text("log", "-1", "--format=%s", "HEAD^2") == f"Promote {NEW} to production"
         assert copy.git().text("worktree", "list").count("\n") == 0
         assert not list(tmp_path.rglob("promote-*/valohai.yaml"))

@@ -7,6 +7,7 @@ import hashlib
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 
 import pytest
@@ -17,6 +18,7 @@ from controller.images import compression
 from controller.images.archive import SMALL, tar_blocks, tar_pieces
 from controller.images.compression import NOT_GZIP, Gzip, uncompressed
 from controller.images.layers import Contents, Member, in_blocks
+from controller.images.remembered import COST
 
 pytestmark = pytest.mark.pure
 
@@ -41,14 +43,14 @@ def archive_of(*members: Member) -> bytes:
 
 
 @pytest.fixture
-def compressed(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    """What was compressed since the test began, member by member."""
-    seen: list[bytes] = []
+def compressed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The plain bytes of each member that was compressed since the test began."""
+    seen: list[int] = []
 
     class Watched(gzip.GzipFile):
         def close(self) -> None:
             if self.fileobj is not None:
-                seen.append(self.size.to_bytes(8, "big"))
+                seen.append(self.size)
             super().close()
 
     monkeypatch.setattr(compression.gzip, "GzipFile", Watched)
@@ -76,12 +78,30 @@ def test_what_was_packed_before_changes_no_byte(
     assert written(used, *members) == written(Gzip(), *members)
 
 
-def test_only_the_file_that_changed_is_compressed_again(compressed: list[bytes]) -> None:
+def test_only_the_file_that_changed_is_compressed_again(compressed: list[int]) -> None:
     packer = Gzip()
     written(packer, *(member(f"{number}", b"%d" % number) for number in range(50)))
     first = len(compressed)
     written(packer, *(member(f"{number}", b"new" if number == 7 else b"%d" % number) for number in range(50)))
     assert (first, len(compressed) - first) == (52, 3), "each file, and the two ends"
+
+
+def test_more_files_than_there_is_room_for_are_remembered_in_part(compressed: list[int]) -> None:
+    members = [member(f"{number}", b"%d" % number) for number in range(60)]
+    small = Gzip(30 * (COST + 200))
+    first = written(small, *members)
+    before = len(compressed)
+    assert written(small, *members) == first == written(Gzip(), *members)
+    again = len(compressed) - before - 62
+    assert 0 < again - 2 < 60, "some of the files, and the two ends"
+
+
+def test_several_threads_share_what_is_remembered() -> None:
+    members = [member(f"{number}", b"%d" % number) for number in range(60)]
+    shared, expected = Gzip(30 * (COST + 200)), written(Gzip(), *members)
+    with ThreadPoolExecutor(4) as pool:
+        made = [pool.submit(written, shared, *members) for _ in range(40)]
+    assert {done.result() for done in made} == {expected}
 
 
 def test_same_content_in_another_place_or_mode_is_another_member() -> None:
@@ -95,7 +115,7 @@ def test_same_content_in_another_place_or_mode_is_another_member() -> None:
         ]
 
 
-def test_large_and_nameless_files_are_not_kept(compressed: list[bytes]) -> None:
+def test_large_and_nameless_files_are_not_kept(compressed: list[int]) -> None:
     packer = Gzip()
     for _ in range(2):
         written(packer, member("large", b"x" * (SMALL + 1)), member("nameless", b"y", named=False))

@@ -13,14 +13,14 @@ from registry_server import Registry
 
 from controller.images.archive import SMALL
 from controller.images.read_once import ReadOnce
-from controller.images.recent import Recent
+from controller.images.remembered import COST, Remembered
 
 SMALL_ONE, LARGE_ONE = b"x" * SMALL, b"y" * (SMALL + 1)
 
 
 @pytest.mark.pure
 def test_small_file_is_asked_for_once() -> None:
-    code, small = MemoryCode({"small": SMALL_ONE, "large": LARGE_ONE}), Recent()
+    code, small = MemoryCode({"small": SMALL_ONE, "large": LARGE_ONE}), Remembered()
     for _ in range(2):
         for data in (SMALL_ONE, LARGE_ONE):
             assert b"".join(ReadOnce(code, small).read(blob_of(data))) == data
@@ -29,7 +29,7 @@ def test_small_file_is_asked_for_once() -> None:
 
 @pytest.mark.pure
 def test_file_whose_reading_ended_early_is_not_kept() -> None:
-    code, small = MemoryCode({"small": SMALL_ONE}), Recent()
+    code, small = MemoryCode({"small": SMALL_ONE}), Remembered()
     next(ReadOnce(code, small).read(blob_of(SMALL_ONE)))
     assert small.get(blob_of(SMALL_ONE)) is None
     assert b"".join(ReadOnce(code, small).read(blob_of(SMALL_ONE))) == SMALL_ONE
@@ -38,11 +38,12 @@ def test_file_whose_reading_ended_early_is_not_kept() -> None:
 @pytest.mark.pure
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 6))))
 def test_what_is_kept_is_whole_and_has_a_limit(steps: list[tuple[str, int]]) -> None:
-    small, sizes = Recent(limit=10), dict[str, int]()
+    room = 3 * COST + 10
+    small, sizes = Remembered(limit=room), dict[str, int]()
     for name, size in steps:
         small.keep(name, bytes(sizes.setdefault(name, size)))
         kept = {each: small.get(each) for each in sizes}
-        assert sum(len(data) for data in kept.values() if data is not None) <= 10
+        assert sum(len(data) + COST for data in kept.values() if data is not None) <= room
         assert all(data is None or len(data) == sizes[each] for each, data in kept.items())
         assert kept[name] is not None
 

@@ -16,6 +16,7 @@ from registry_images import PROJECT, broken_blobs, builder_for, manifest_at, spe
 from registry_server import Registry, running_registry
 from token_server import LOGIN, running_token_server
 
+from controller.images.registry import session
 from controller.images.registry.auth import Credentials, parse_docker_config
 from controller.images.registry.builder import RegistryBuilder
 from controller.images.registry.client import RegistryClient
@@ -121,18 +122,31 @@ def test_fault_that_stays_ends_the_build_and_not_the_next_one(
     registry: Registry, proxy: Proxy, builder: RegistryBuilder, step: str, status: int
 ) -> None:
     proxy.choose = always(step, Fault(status, {"retry-after": "0"}))
-    if step == "look for a blob":
-        # What cannot be looked at is sent; that it cannot be looked at is no reason to fail.
-        image = builder.build(spec_through(proxy, registry), CODE, silent)
-        require_whole(registry, f"v-{image.key}")
-    else:
-        with pytest.raises(Unavailable, match=f"answers {status}"):
-            builder.build(spec_through(proxy, registry), CODE, silent)
-        require_whole(registry)
+    with pytest.raises(Unavailable, match=f"answers {status}"):
+        builder.build(spec_through(proxy, registry), CODE, silent)
+    require_whole(registry)
     require_next_try(registry, proxy, builder)
 
 
-@pytest.mark.parametrize("step", [step for step in STEPS if step != "look for a blob"])
+@pytest.mark.parametrize("step", ["look for a blob", "mount or begin an upload", "send a blob", "publish by tag"])
+def test_registry_that_asks_to_be_left_alone_is(
+    registry: Registry, proxy: Proxy, builder: RegistryBuilder, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(session, "wait", lambda seconds, _tick: pauses.append(seconds))
+    proxy.choose = first(step, Fault(429, {"retry-after": "77"}), 2)
+    image = builder.build(spec_through(proxy, registry), CODE, silent)
+    require_whole(registry, f"v-{image.key}")
+    assert pauses == [77.0, 77.0]
+
+
+def test_blob_that_cannot_be_looked_at_is_sent(registry: Registry, proxy: Proxy, builder: RegistryBuilder) -> None:
+    proxy.choose = always("look for a blob", Fault(500))
+    image = builder.build(spec_through(proxy, registry), CODE, silent)
+    require_whole(registry, f"v-{image.key}")
+
+
+@pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("status", [401, 403])
 def test_refusal_names_the_login_and_leaves_no_tag(
     registry: Registry, proxy: Proxy, builder: RegistryBuilder, step: str, status: int
@@ -281,14 +295,11 @@ def test_blobs_that_are_never_kept_lead_to_no_tag(registry: Registry, proxy: Pro
     require_next_try(registry, proxy, builder)
 
 
-def test_tag_that_is_confirmed_and_not_kept_is_missed_at_the_next_look(
-    registry: Registry, proxy: Proxy, builder: RegistryBuilder
-) -> None:
+def test_tag_that_is_confirmed_and_not_kept_is_noticed(registry: Registry, proxy: Proxy, builder: RegistryBuilder) -> None:
     proxy.choose = always("publish by tag", Fault(201))
-    image = builder.build(spec_through(proxy, registry), CODE, silent)
-    assert manifest_at(registry, image), "pods name it by its digest, which the registry has"
+    with pytest.raises(Transient, match="vanished"):
+        builder.build(spec_through(proxy, registry), CODE, silent)
     require_whole(registry)
-    assert builder.find(spec_through(proxy, registry)) is None
     require_next_try(registry, proxy, builder)
 
 

@@ -37,7 +37,7 @@ from controller.images.registry.shelf import Shelf
 from controller.images.sizes import Sizes
 from controller.images.stored import checked_layers
 from controller.model.configuration import PackageIndex
-from controller.model.errors import Stalled
+from controller.model.errors import Stalled, Transient
 from controller.model.images import Image, ImageSpec
 from controller.model.limits import Limits
 from controller.model.ports import CodeReader, Progress
@@ -165,7 +165,13 @@ class RegistryBuilder:
         session = self._registries.session(self._location)
         bases = self._location.below(_BASES)
         pusher = Pusher(session, self._repository(spec), bases, self._known, tell, parallel=self._parallel)
-        return pusher.push(blobs, canonical(document), spec.tag), document
+        digest = pusher.push(blobs, canonical(document), spec.tag)
+        if RegistryClient(session, _unwatched).manifest_digest(self._repository(spec), spec.tag) != digest:
+            # distribution 2.8 answers 201 for a manifest that its garbage collection has removed, and does not keep it.
+            message = f"the image {spec.tag} vanished from its registry as soon as it was pushed"
+            hint = "restart the registry if it has collected its garbage; else find out what cleans up there"
+            raise Transient(message, hint=hint)
+        return digest, document
 
     def _repository(self, spec: ImageSpec) -> str:
         """Where the spec's images lie in the registry that is pushed to."""

@@ -18,7 +18,7 @@ import httpx2
 
 from controller.images.registry.bodies import blocks, document
 from controller.images.registry.reference import require_digest
-from controller.images.registry.session import Answer, Call, Refused, Session, Tick, refusal
+from controller.images.registry.session import TRIES, Answer, Busy, Call, Refused, Session, Tick, refusal
 from controller.model.errors import PointsmanError, Stalled, Unavailable
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -109,13 +109,18 @@ class RegistryClient:
 
         A HEAD is not enough: after garbage collection distribution 2.8 still answers it from memory, and takes manifests
         that nobody can pull (https://github.com/distribution/distribution/issues/1803). A blob that cannot be read counts
-        as missing: sending it again mends both.
+        as missing: sending it again mends both. Raises `Unavailable` for a registry that asks to be left alone for good.
         """
         headers = {"range": "bytes=0-0"}
         call = Call("GET", _blob(repository, digest), _pull(repository), f"look for {digest} in {repository}", headers)
-        for _ in range(_LOOKS):
-            with suppress(Unavailable), self.session.open(call, self.tick) as response:
-                return response.status_code in (200, 206) and bool(next(response.iter_raw(), b""))
+        for attempt in range(1, TRIES + 1):
+            try:
+                with self.session.open(call, self.tick) as response:
+                    return response.status_code in (200, 206) and bool(next(response.iter_raw(), b""))
+            except Busy as busy:
+                if attempt >= _LOOKS and not busy.asked:
+                    break
+                self.session.rest(busy, attempt, TRIES, self.tick)
         return False
 
     def document(self, repository: str, digest: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from controller.images.registry.client import RegistryClient, Upload, digest_of, is_missing_blob
 from controller.images.registry.known import Known
-from controller.images.registry.session import Refused, Session, wait
+from controller.images.registry.session import Refused, Session
 from controller.model.errors import Forbidden, Stalled, Transient, Unavailable
 
 PARALLEL = 4
@@ -206,12 +206,12 @@ def _send(client: RegistryClient, repository: str, blob: Blob, content: Content,
             client.finish(upload, blob.digest, blob.size, lambda: _watched(content(), blob, client, share))
         except BaseException as error:
             _abandon(client, upload)
-            if not isinstance(error, Unavailable) or attempt == _TRIES:
+            if not isinstance(error, Unavailable):
                 raise
+            client.session.rest(error, attempt, _TRIES, client.tick)
             _LOG.info("%s; sent again", error.message)
         else:
             return
-        wait(client.session.first_pause * attempt, client.tick)
 
 
 def _abandon(client: RegistryClient, upload: Upload) -> None:

@@ -38,6 +38,7 @@ _TICK = 0.2
 _PATIENCE = 60.0
 _CONNECT = 15.0
 _TEMPORARY = (408, 425, 429, 500, 502, 503, 504)
+_ASKS_TO_WAIT = (429, 503)
 _LONGEST_MESSAGE = 400
 _LIMIT = re.compile(r"(\d{1,9});w=(\d{1,9})")
 
@@ -125,12 +126,17 @@ class Session:
             try:
                 with self.open(call, tick) as response:
                     return Answer(response.status_code, response.headers, document(response))
-            except _Busy as busy:
-                pause = busy.after if busy.after is not None else self._backoff(attempt)
-                if attempt == tries or pause > _LONGEST_WAIT:
-                    raise
-            wait(pause, tick)
+            except Busy as busy:
+                self.rest(busy, attempt, tries, tick)
         raise AssertionError("a registry is asked at least once")
+
+    def rest(self, error: Unavailable, attempt: int, tries: int, tick: Tick) -> None:
+        """Wait before the next try, as long as the registry asks for. Raises the error where it was the last one."""
+        after = error.after if isinstance(error, Busy) else None
+        pause = backoff(attempt, self.first_pause, _LONGEST_PAUSE, random.Random()) if after is None else after  # noqa: S311  jitter
+        if attempt >= tries or pause > _LONGEST_WAIT:
+            raise error
+        wait(pause, tick)
 
     @contextmanager
     def open(self, call: Call, tick: Tick) -> Iterator[httpx2.Response]:
@@ -167,7 +173,7 @@ class Session:
             raise self._tokens.explain(call.action)
         if status in _TEMPORARY:
             text = f"{self.name} answers {status}, asked to {call.action}{_allowance(response.headers)}"
-            raise _Busy(text, _retry_after(response.headers))
+            raise Busy(text, _retry_after(response.headers), asked=status in _ASKS_TO_WAIT)
         if status == 413:
             message = f"{self.name} finds this too large (413), asked to {call.action}"
             raise Refused(message, status, frozenset(), hint="raise the body limit of the proxy in front of the registry")
@@ -180,24 +186,22 @@ class Session:
             raise Stalled(f"{self.name}, asked to {call.action}: {error}") from error
         except httpx2.HTTPError as error:
             words = str(error) or type(error).__name__
-            raise _Busy(f"{self.name} does not answer, asked to {call.action}: {words}") from error
+            raise Busy(f"{self.name} does not answer, asked to {call.action}: {words}") from error
         except httpx2.InvalidURL as error:
             raise Stalled(f"{self.name} leads to a malformed address: {error}") from error
-
-    def _backoff(self, attempt: int) -> float:
-        return backoff(attempt, self.first_pause, _LONGEST_PAUSE, random.Random())  # noqa: S311  jitter, no secret
 
 
 def _timeout(patience: float) -> httpx2.Timeout:
     return httpx2.Timeout(_PATIENCE, connect=_CONNECT, read=patience)
 
 
-class _Busy(Unavailable):
-    """Worth another try, where the other side said so after `after` seconds."""
+class Busy(Unavailable):
+    """Worth another try, after `after` seconds where the registry said so; `asked`: it wants to be left alone meanwhile."""
 
-    def __init__(self, message: str, after: float | None = None) -> None:
+    def __init__(self, message: str, after: float | None = None, *, asked: bool = False) -> None:
         super().__init__(message, hint="it is tried again")
         self.after = after
+        self.asked = asked
 
 
 def wait(seconds: float, tick: Tick) -> None:
