@@ -107,6 +107,6 @@ def test_the_settings_that_keep_the_name_still_take_effect_in_place() -> None:
 def test_names_are_what_they_were_in_the_release_before() -> None:
     """A change here rolls out every workload of every installation: raise `names.FORMAT` knowingly."""
     assert {k[1]: w.name for k, w in rendered().workloads.items()} == {
-        "greet-me": "greet-me-20181002-0-436f935167",
-        "predict-digit": "predict-digit-20181002-0-24027c5b5a",
+        "greet-me": "greet-me-20181002-0-d87f5b37e4",
+        "predict-digit": "predict-digit-20181002-0-5fee1259e0",
     }
