@@ -48,7 +48,7 @@ class Engine:
         """Whether it takes commands yet."""
         return self._done("version", timeout=PATIENCE).returncode == 0
 
-    def run(self, *arguments: str, timeout: float = 120.0) -> str:
+    def run(self, *arguments: str, timeout: float = 600.0) -> str:
         """A command of the docker client; it must succeed."""
         done = self._done(*arguments, timeout=timeout)
         assert done.returncode == 0, f"docker {arguments[0]}: {done.stdout[-3000:]}\n{done.stderr[-3000:]}"
