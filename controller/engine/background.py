@@ -91,7 +91,7 @@ def _do(job: Callable[[], None]) -> None:
 def _settle(done: Future[None], job: Callable[[], None]) -> None:
     try:
         job()
-    except BaseException as error:
+    except BaseException as error:  # whatever it is, the worker raises it; it would wait for ever for what is not told
         done.set_exception(error)
     else:
         done.set_result(None)

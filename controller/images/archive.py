@@ -39,8 +39,12 @@ class Piece:
 
 def tar_blocks(contents: Contents) -> Iterator[bytes]:
     """The archive of `tar_pieces`, block by block."""
-    for piece in tar_pieces(contents):
-        yield from piece.blocks()
+    return blocks_of(tar_pieces(contents))
+
+
+def blocks_of(pieces: Iterable[Piece]) -> Iterator[bytes]:
+    """All of their bytes; each piece is read when its turn comes."""
+    return chain.from_iterable(piece.blocks() for piece in pieces)
 
 
 def tar_pieces(contents: Contents) -> Iterator[Piece]:

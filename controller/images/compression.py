@@ -13,9 +13,9 @@ import hashlib
 import zlib
 from collections.abc import Iterable, Iterator
 from io import BytesIO, RawIOBase
-from itertools import chain, groupby
+from itertools import groupby
 
-from controller.images.archive import FileId, Piece, joined
+from controller.images.archive import FileId, Piece, blocks_of, joined
 from controller.images.layers import Sink
 from controller.images.remembered import LIMIT, Remembered
 
@@ -34,7 +34,7 @@ class Gzip:
         """Write the archive and return the digest of its uncompressed form."""
         plain = hashlib.sha256()
         for file, together in groupby(pieces, lambda piece: piece.file):
-            blocks = chain.from_iterable(piece.blocks() for piece in together)
+            blocks = blocks_of(together)
             if file is None:
                 _write_member(_noted(joined(blocks), plain), sink)
             else:

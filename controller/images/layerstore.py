@@ -14,11 +14,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import asdict
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from controller.images.archive import Piece, joined, tar_blocks, tar_pieces
+from controller.images.archive import Piece, blocks_of, joined, tar_blocks, tar_pieces
 from controller.images.compression import Gzip
 from controller.images.durable import exclusive, write_durably, write_whole
 from controller.images.installed import read_blocks
@@ -153,7 +152,7 @@ class _Nowhere:
 
 def _write(pieces: Iterable[Piece], blob: BlobWriter) -> str:
     """Write the archive as it is, and return its digest."""
-    for block in joined(chain.from_iterable(piece.blocks() for piece in pieces)):
+    for block in joined(blocks_of(pieces)):
         blob.write(block)
     return blob.digest
 
